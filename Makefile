@@ -1,0 +1,48 @@
+# Everything below needs git, make and Python 3.11 or newer, and makes its own .venv.
+# TORCH chooses the PyTorch build (a CUDA build: make TORCH="torch --index-url https://download.pytorch.org/whl/cu128").
+TORCH ?= torch==2.13.0
+PYTHON ?= python3
+MICROTOME_SHARED ?= ../shared/data
+VENV := .venv
+BIN := $(VENV)/bin
+export MICROTOME_SHARED
+
+.PHONY: demo test lint types layers results bench clean
+
+$(VENV)/made: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("microtome needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# torch stands in this list too, so that no extra replaces the build chosen above.
+$(VENV)/made-dev: $(VENV)/made
+	$(BIN)/python -m pip install --quiet $(TORCH) --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/made
+	$(BIN)/microtome demo --out runs/demo
+
+lint: $(VENV)/made-dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check --quiet src tests benchmarks
+
+types: $(VENV)/made-dev
+	$(BIN)/pyright
+
+layers: $(VENV)/made-dev
+	$(BIN)/lint-imports
+
+test: lint types layers
+	$(BIN)/python -m pytest
+
+results: $(VENV)/made-dev
+	$(BIN)/python -m tests.real.results --out docs/results
+
+bench: $(VENV)/made-dev
+	$(BIN)/python -m benchmarks.table
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,66 @@
+"""microtome: take a trained network apart, name its parts, prove the names, repair it.
+
+>>> import microtome
+>>> result = microtome.dissect("world:scenes", out="runs/first")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from microtome._version import __version__
+
+if TYPE_CHECKING:
+    from microtome.core.concept import Concept
+    from microtome.core.formula import Formula
+    from microtome.core.parse import parse
+    from microtome.data.open import open_data
+    from microtome.models.intervene import intervene
+    from microtome.models.load import load
+    from microtome.models.model import Model, wrap
+    from microtome.models.trace import trace
+    from microtome.recipes.dissect import DissectSettings, dissect
+    from microtome.recipes.result import Dissection
+
+_WHERE = {
+    "Concept": "microtome.core.concept",
+    "Dissection": "microtome.recipes.result",
+    "DissectSettings": "microtome.recipes.dissect",
+    "Formula": "microtome.core.formula",
+    "Model": "microtome.models.model",
+    "dissect": "microtome.recipes.dissect",
+    "intervene": "microtome.models.intervene",
+    "load": "microtome.models.load",
+    "open_data": "microtome.data.open",
+    "parse": "microtome.core.parse",
+    "trace": "microtome.models.trace",
+    "wrap": "microtome.models.model",
+}
+
+__all__ = [
+    "Concept",
+    "DissectSettings",
+    "Dissection",
+    "Formula",
+    "Model",
+    "__version__",
+    "dissect",
+    "intervene",
+    "load",
+    "open_data",
+    "parse",
+    "trace",
+    "wrap",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that `import microtome` costs next to nothing."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'microtome' has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,88 @@
+"""`microtome dissect MODEL`: name the units of a layer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def dissect(
+    model: Annotated[
+        str, typer.Argument(help="world:scenes, torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER, file.py:function.")
+    ] = "world:scenes",
+    layer: Annotated[str | None, typer.Option(help="Layer; default: the last one with a spatial map.")] = None,
+    data: Annotated[str, typer.Option(help="world, a folder, or hf:NAME; options follow as ?split=val.")] = "world",
+    out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/dissect"),
+    heldout: Annotated[str | None, typer.Option(help="Data to test on; default: a random half of --data.")] = None,
+    method: Annotated[str, typer.Option(help="exact, compositional or netdissect.")] = "exact",
+    metric: Annotated[str, typer.Option(help="iou, precision, recall, f1, mcc, lift or auroc (images).")] = "iou",
+    max_length: Annotated[int, typer.Option(help="Concepts in the longest formula, 1 to 10.")] = 3,
+    beam: Annotated[int, typer.Option(help="Formulas kept at each length.")] = 10,
+    penalty: Annotated[float, typer.Option(help="Factor on the score for each concept after the first.")] = 1.0,
+    quantile: Annotated[
+        float | None, typer.Option(help="Share of activations that count as active; default 0.005 (images: 0.05).")
+    ] = None,
+    ranges: Annotated[int, typer.Option(help="Explain this many ranges of activation, not the top alone.")] = 0,
+    range_rule: Annotated[str, typer.Option(help="How ranges are cut: kmeans or quantiles.")] = "kmeans",
+    units: Annotated[str | None, typer.Option(help="Units such as 0-31,40; default: all.")] = None,
+    permutations: Annotated[int, typer.Option(help="Re-pairings for the chance baseline; 0: none.")] = 200,
+    fdr: Annotated[float, typer.Option(help="Share of names that may be false.")] = 0.05,
+    elements: Annotated[str, typer.Option(help="pixel, image or auto.")] = "auto",
+    grid: Annotated[int | None, typer.Option(help="Cells a side of the label grid; default at most 112.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weight file: safetensors, or .pt/.pth.")] = None,
+    size: Annotated[int | None, typer.Option(help="Input size in pixels.")] = None,
+    mean: Annotated[str | None, typer.Option(help="Mean of red, green, blue: 0.485,0.456,0.406.")] = None,
+    std: Annotated[str | None, typer.Option(help="Standard deviation of red, green, blue.")] = None,
+    reader: Annotated[str | None, typer.Option(help="Reader of --data; default: found by looking.")] = None,
+    segmenter: Annotated[str | None, typer.Option(help="hf:MODEL whose classes become predicted concepts.")] = None,
+    categories: Annotated[str | None, typer.Option(help="Keep these categories only: object,color.")] = None,
+    colours: Annotated[bool, typer.Option(help="Add the eleven basic colour names.")] = True,
+    limit: Annotated[int | None, typer.Option(help="Use this many images, drawn at random.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    batch_size: Annotated[int, typer.Option(help="Images in a forward pass.")] = 32,
+    cache_dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
+    recompute: Annotated[bool, typer.Option("--recompute", help="Store no activations; run the model twice.")] = False,
+    keep_cache: Annotated[bool, typer.Option("--keep-cache", help="Keep the activations with the run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run at --out.")] = False,
+    seed: Annotated[int, typer.Option(help="Decides halves, re-pairings and shifts.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Name every unit of a layer of MODEL by a formula of concepts, test every name, and write a report."""
+    from microtome.cli.best_units import print_result
+    from microtome.cli.progress import progress_bar
+    from microtome.data.open import open_data
+    from microtome.models.load import load
+    from microtome.models.preprocess import channel_values
+    from microtome.recipes.dissect import DissectSettings, checked_choices, with_units
+    from microtome.recipes.dissect import dissect as run_dissect
+
+    choices = checked_choices(metric=metric, range_rule=range_rule, elements=elements, cache_dtype=cache_dtype)
+    settings = DissectSettings(
+        method=method, max_length=max_length, beam=beam, penalty=penalty, quantile=quantile, ranges=ranges,
+        permutations=permutations, fdr=fdr, grid=None if grid is None else (grid, grid), batch_size=batch_size,
+        recompute=recompute, seed=seed, **choices,
+    )  # fmt: skip
+    if units is not None:
+        settings = with_units(settings, units)
+    wanted = tuple(name.strip() for name in categories.split(",")) if categories else ()
+    opened = [
+        open_data(
+            spec, reader=reader, categories=wanted, segmenter=segmenter, colours=colours, limit=limit, seed=seed
+        )
+        for spec in (data, heldout) if spec is not None
+    ]  # fmt: skip
+    loaded = load(
+        model, weights=weights, size=size, device=device,
+        mean=None if mean is None else channel_values(mean, "--mean"),
+        std=None if std is None else channel_values(std, "--std"),
+    )  # fmt: skip
+    with progress_bar() as progress:
+        result = run_dissect(
+            loaded, layer, opened[0], out=out, heldout=opened[1] if heldout is not None else None,
+            settings=settings, overwrite=overwrite, keep_cache=keep_cache,
+            command=("microtome", *sys.argv[1:]), progress=progress,
+        )  # fmt: skip
+    print_result(result, as_json=as_json)

@@ -1,0 +1,28 @@
+"""A progress bar on standard error for a recipe's `progress` callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Yields progress(stage, done, total); each stage gets a bar of its own, a stage without steps a line."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console) as bars:
+        tasks = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if done == 0:
+                console.print(stage, markup=False, highlight=False)
+                return
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield show

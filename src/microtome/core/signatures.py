@@ -1,0 +1,123 @@
+"""The table of signatures: distinct sets of concepts, how many elements have each, and on how many a unit fires.
+
+Elements with the same set of concepts are the same to every formula, so one row stands for all of them:
+
+    |F| = sum of weight over the rows where F holds        |F & U| = sum of the unit's counts over those rows
+
+exact whatever the number of elements. Rows are sparse (a signature holds few concepts) and so are a unit's counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from microtome.core.concept import Concept
+from microtome.core.formula import Formula, evaluate, leaves
+
+
+@dataclass(frozen=True)
+class Activity:
+    """For each unit the rows it fires on and how many of their elements, in CSR form.
+
+    Attributes
+    ----------
+    indptr:
+        int64 [unit + 1].
+    rows:
+        int32 [entry], ascending within a unit.
+    counts:
+        int64 [entry], all > 0.
+    """
+
+    indptr: Int[np.ndarray, "unit_plus_1"]
+    rows: Int[np.ndarray, "entry"]
+    counts: Int[np.ndarray, "entry"]
+
+    def unit(self, index: int) -> tuple[Int[np.ndarray, "active"], Int[np.ndarray, "active"]]:
+        """Rows and counts of one unit."""
+        start, stop = self.indptr[index], self.indptr[index + 1]
+        return self.rows[start:stop], self.counts[start:stop]
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+
+@dataclass(frozen=True)
+class SignatureTable:
+    """Distinct sets of concepts with weights; see the module docstring.
+
+    Attributes
+    ----------
+    concepts:
+        In order of name, so that ties between formulas fall to the first name.
+    indptr, indices:
+        CSR of the sets: concept indices of row r are `indices[indptr[r]:indptr[r + 1]]`, ascending.
+    weight:
+        int64 [signature]: elements with exactly this set.
+    """
+
+    concepts: tuple[Concept, ...]
+    indptr: Int[np.ndarray, "signature_plus_1"]
+    indices: Int[np.ndarray, "entry"]
+    weight: Int[np.ndarray, "signature"]
+
+    @property
+    def n_signatures(self) -> int:
+        return len(self.weight)
+
+    @cached_property
+    def total(self) -> int:
+        """Number of elements."""
+        return int(self.weight.sum())
+
+    @cached_property
+    def by_name(self) -> dict[str, int]:
+        """Concept name to index."""
+        return {concept.name: index for index, concept in enumerate(self.concepts)}
+
+    @cached_property
+    def columns(self) -> tuple[Int[np.ndarray, "concept_plus_1"], Int[np.ndarray, "entry"]]:
+        """CSC view: the rows of concept c are `rows[indptr[c]:indptr[c + 1]]`, ascending."""
+        row_of = np.repeat(np.arange(self.n_signatures, dtype=np.int32), np.diff(self.indptr))
+        order = np.argsort(self.indices, kind="stable")
+        indptr = np.zeros(len(self.concepts) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(self.indices, minlength=len(self.concepts)), out=indptr[1:])
+        return indptr, row_of[order]
+
+    @cached_property
+    def concept_counts(self) -> Int[np.ndarray, "concept"]:
+        """Elements of each concept."""
+        indptr, rows = self.columns
+        sums = np.concatenate(([0], np.cumsum(self.weight[rows])))
+        return sums[indptr[1:]] - sums[indptr[:-1]]
+
+    def holds(self, formula: Formula) -> Bool[np.ndarray, "signature"]:
+        """Where the formula is true. Raises FormulaError on a concept that is not in the table."""
+        indptr, rows = self.columns
+        columns: dict[str, np.ndarray] = {}
+        for leaf in leaves(formula):
+            if leaf.name in self.by_name and leaf.name not in columns:
+                index = self.by_name[leaf.name]
+                column = np.zeros(self.n_signatures, dtype=bool)
+                column[rows[indptr[index] : indptr[index + 1]]] = True
+                columns[leaf.name] = column
+        return evaluate(formula, columns)
+
+    def count(self, formula: Formula) -> int:
+        """Number of elements where the formula holds."""
+        return int(self.weight[self.holds(formula)].sum())
+
+    def same_truth(self, one: Formula, other: Formula) -> bool:
+        """Whether two formulas hold on the same elements of this table."""
+        return bool(np.array_equal(self.holds(one), self.holds(other)))
+
+
+def both_counts(
+    holds: Bool[np.ndarray, "signature"], rows: Int[np.ndarray, "active"], counts: Int[np.ndarray, "active"]
+) -> int:
+    """|F & U| from the truth of F on the rows and a unit's activity."""
+    return int(counts[holds[rows]].sum())

@@ -1,0 +1,1 @@
+"""What a model is shown and what people have names for."""

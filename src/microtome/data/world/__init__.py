@@ -1,0 +1,1 @@
+"""The planted world: rendered scenes whose every pixel is known."""

@@ -1,0 +1,1 @@
+"""Which concepts does a unit detect?"""

@@ -1,0 +1,74 @@
+"""The table as flat arrays for the compiled search, with a random 64-bit fingerprint for each row.
+
+The fingerprint of a formula is the sum (mod 2^64) of the fingerprints of its rows. It obeys the same inclusion and
+exclusion as the counts, so the truth of a candidate is told apart without being built; two formulas with equal
+fingerprint, n and a are taken as the same (chance of an error below 2^-64 for a pair).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from microtome.core.signatures import SignatureTable
+
+_FINGERPRINT_SEED = 20170419
+
+
+@dataclass(frozen=True)
+class TableArrays:
+    """Contiguous arrays of a SignatureTable: int32 indices, int64 pointers, weights and fingerprints."""
+
+    indptr: Int[np.ndarray, "signature_plus_1"]
+    indices: Int[np.ndarray, "entry"]
+    column_ptr: Int[np.ndarray, "concept_plus_1"]
+    column_rows: Int[np.ndarray, "entry"]
+    weight: Int[np.ndarray, "signature"]
+    prints: Int[np.ndarray, "signature"]
+    single_n: Int[np.ndarray, "concept"]
+    single_prints: Int[np.ndarray, "concept"]
+    total: int
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.weight)
+
+    @property
+    def n_concepts(self) -> int:
+        return len(self.single_n)
+
+
+def table_arrays(table: SignatureTable) -> TableArrays:
+    """Lay a table out for the kernels."""
+    column_ptr, column_rows = table.columns
+    generator = np.random.default_rng(_FINGERPRINT_SEED)
+    prints = generator.integers(-(2**63), 2**63 - 1, size=table.n_signatures, dtype=np.int64)
+    sums = np.concatenate((np.zeros(1, np.int64), np.cumsum(prints[column_rows], dtype=np.int64)))
+    return TableArrays(
+        indptr=np.ascontiguousarray(table.indptr, dtype=np.int64),
+        indices=np.ascontiguousarray(table.indices, dtype=np.int32),
+        column_ptr=np.ascontiguousarray(column_ptr, dtype=np.int64),
+        column_rows=np.ascontiguousarray(column_rows, dtype=np.int32),
+        weight=np.ascontiguousarray(table.weight, dtype=np.int64),
+        prints=prints,
+        single_n=np.ascontiguousarray(table.concept_counts, dtype=np.int64),
+        single_prints=sums[column_ptr[1:]] - sums[column_ptr[:-1]],
+        total=table.total,
+    )
+
+
+class Buffers(threading.local):
+    """Scratch memory of one thread: reused for each unit, since fresh pages cost more than the search."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def get(self, name: str, shape: tuple[int, ...], dtype: type = np.int64) -> np.ndarray:
+        """An array of this name and shape; zero when first handed out, and as it was left after that."""
+        array = self._arrays.get(name)
+        if array is None or array.shape != shape or array.dtype != np.dtype(dtype):
+            array = self._arrays[name] = np.zeros(shape, dtype)
+        return array

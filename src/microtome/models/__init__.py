@@ -1,0 +1,1 @@
+"""Any nn.Module: load, trace, intervene."""

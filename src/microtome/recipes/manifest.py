@@ -1,0 +1,163 @@
+"""What a run says of itself: settings, versions, hashes, a summary, and sentences that a reader should know."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from microtome._version import __version__
+from microtome.core import measures
+from microtome.core.formula import leaves
+from microtome.data.base import ImageData
+from microtome.models.model import Model
+from microtome.recipes.verdicts import Judged
+from microtome.record.images import Images
+from microtome.record.recording import Recording
+from microtome.record.settings import RecordSettings
+
+
+def plan_of(model: Model, images: Images, record: RecordSettings, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the recording: two runs with the same plan can share a cache."""
+    recorded = {name: value for name, value in asdict(record).items() if name != "batch_size"}
+    return {
+        "microtome": __version__,
+        "model": model.fingerprint(),
+        "preprocess": repr(model.preprocess),
+        "data": [data.fingerprint() for data in images.sets],
+        "images": len(images),
+        "record": {name: list(v) if isinstance(v, tuple) else v for name, v in recorded.items()},
+        "seed": settings["seed"],
+    }
+
+
+def class_map(model: Model, data: ImageData) -> Int[np.ndarray, "klass"] | None:
+    """For each class of the data the model's output of the same name, -1 where it has none; None if none matches."""
+    place = {name.casefold(): index for index, name in enumerate(model.classes)}
+    matched = np.array([place.get(name.casefold(), -1) for name in data.classes], np.int64)
+    return matched if (matched >= 0).any() else None
+
+
+def answers_right(recording: Recording, classes: Int[np.ndarray, "klass"] | None) -> Int[np.ndarray, "image"]:
+    """1 where the model was right, 0 where it was wrong, -1 where nobody knows."""
+    right = np.full(len(recording.images), -1, np.int64)
+    if classes is None:
+        return right
+    first = len(recording.images.sets[0])
+    known = (recording.labels >= 0) & (np.arange(len(right)) < first)
+    wanted = np.where(known, classes[np.where(known, recording.labels, 0)], -1)
+    judged = (wanted >= 0) & (recording.answers >= 0)
+    right[judged] = (wanted == recording.answers)[judged]
+    return right
+
+
+def manifest_of(
+    model: Model, data: ImageData, heldout: ImageData | None, recording: Recording, judged: list[Judged], *,
+    settings: Mapping[str, Any], right: np.ndarray, command: Sequence[str], notes: Sequence[str], elements: int,
+) -> dict[str, Any]:  # fmt: skip
+    """The manifest of a dissection; docs/run-format.md lists its fields."""
+    site = recording.site
+    return {
+        "kind": "dissect",
+        "command": list(command),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "seed": settings["seed"],
+        "model": {
+            "spec": model.spec, "layer": site.layer, "units": len(recording.units), "spatial": recording.spatial,
+            "sha256": model.fingerprint(), "parameters": model.parameters, "note": " ".join(model.notes),
+        },
+        "data": _card(data),
+        "heldout": _card(heldout) if heldout is not None else None,
+        "elements": {
+            "kind": "pixel" if recording.spatial else "image", "grid": list(recording.grid),
+            "search": recording.searched.total, "heldout": elements,
+            "signatures": recording.searched.n_signatures,
+        },
+        "settings": {**settings, "quantile": recording.settings.quantile, "grid": list(recording.grid),
+                     "units": list(recording.units) if settings["units"] is not None else None},
+        "summary": _summary(judged, right),
+        "notes": [*model.notes, *data.card.notes, *notes, *_notes(recording, settings)],
+    }  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the result depends on."""
+    import torch
+
+    return {
+        "microtome": __version__, "python": platform.python_version(), "torch": torch.__version__,
+        "numpy": np.__version__,
+    }  # fmt: skip
+
+
+def _card(data: ImageData) -> dict[str, Any]:
+    card = data.card
+    return {
+        "name": card.name, "reader": card.reader, "source": card.source, "fingerprint": data.fingerprint(),
+        "images": len(data), "notes": list(card.notes), "predicted": sorted(card.predicted),
+    }  # fmt: skip
+
+
+def _summary(judged: list[Judged], right: np.ndarray) -> dict[str, Any]:
+    named = [one for one in judged if one.named]
+    scored = [one for one in judged if one.result.explanations]
+    concepts = {leaf.name for one in named for leaf in leaves(one.result.explanations[one.result.chosen].formula)}
+    longest = max((len(one.result.explanations) for one in scored), default=0)
+    certified = [one.result.explanations[-1].certificate for one in scored if one.result.explanations[-1].certificate]
+    known = right[right >= 0]
+    return {
+        "units": len(judged),
+        "named": len(named),
+        "not_named": sum(one.status == "not named" for one in judged),
+        "silent": sum(one.status == "silent" for one in judged),
+        "distinct_concepts": len(concepts),
+        "mean_iou": _mean([measures.iou(*one.result.heldout[one.result.chosen]) for one in scored]),
+        "mean_chance": _mean([one.verdicts[0].chance for one in scored]),
+        "accuracy": float(known.mean()) if len(known) else None,
+        "by_length": [
+            {"length": k + 1, "iou": _mean([measures.iou(*one.result.heldout[min(k, len(one.result.heldout) - 1)])
+                                            for one in scored])}
+            for k in range(longest)
+        ],
+        "beam": {
+            "searched": len(certified),
+            "beam_not_optimal_own": sum(_short_of(c.beam_best, c.own_best) for c in certified),
+            "beam_not_optimal_full": sum(_short_of(c.beam_best, c.best) for c in certified),
+        },
+    }  # fmt: skip
+
+
+def _short_of(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] * other[1] < other[0] * one[1]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    known = [value for value in values if value == value]
+    return float(np.mean(known)) if known else None
+
+
+def _notes(recording: Recording, settings: Mapping[str, Any]) -> list[str]:
+    rows, columns = recording.grid
+    notes = []
+    if recording.spatial:
+        notes.append(
+            f"An element is one of {rows} x {columns} cells of an image; activation maps of "
+            f"{recording.map_shape[0]} x {recording.map_shape[1]} are upsampled bilinearly (align_corners=False)."
+        )
+    else:
+        notes.append("An element is a whole image; a unit's activation is the maximum over its map.")
+    notes.append(
+        f"A unit is active above the threshold that {recording.settings.quantile:.3g} of its activations on the "
+        f"searched images exceed; thresholds are exact, of activations stored as {recording.settings.dtype}."
+    )
+    if settings["ranges"]:
+        notes.append("Ranges cover the positive activations; the lowest begins above 0.")
+    if not settings["permutations"]:
+        notes.append("No chance baseline was run, so no unit is named.")
+    return notes

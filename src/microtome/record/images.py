@@ -1,0 +1,87 @@
+"""The images of a run in one row: those to search on, then those held out, with one vocabulary of concepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from microtome.core.concept import Concept
+from microtome.core.errors import DataError
+from microtome.data.base import ImageData, LabelledImage
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images numbered through all their data sets.
+
+    Attributes
+    ----------
+    sets:
+        One data set whose images are halved, or two: searched, held out.
+    heldout:
+        bool [image].
+    """
+
+    sets: tuple[ImageData, ...]
+    heldout: Bool[np.ndarray, "image"]
+
+    def __len__(self) -> int:
+        return len(self.heldout)
+
+    @cached_property
+    def concepts(self) -> tuple[Concept, ...]:
+        """Concepts of the searched set in order of name; those of a second set count where they have the same name."""
+        return tuple(sorted(self.sets[0].concepts, key=lambda concept: concept.name))
+
+    @cached_property
+    def _renumber(self) -> tuple[Int[np.ndarray, "value"], ...]:
+        place = {concept.name: index for index, concept in enumerate(self.concepts)}
+        return tuple(
+            np.array([0, *(place.get(concept.name, -1) + 1 for concept in data.concepts)], np.int32)
+            for data in self.sets
+        )
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        first = len(self.sets[0])
+        return (0, index) if index < first else (1, index - first)
+
+    def key(self, index: int) -> str:
+        which, inner = self._locate(index)
+        return self.sets[which].key(inner)
+
+    def read(self, index: int) -> tuple[LabelledImage, Int[np.ndarray, "value"]]:
+        """The image, and for each of its plane values 0..n the value in the run's vocabulary (0 = none)."""
+        which, inner = self._locate(index)
+        return self.sets[which].read(inner), self._renumber[which]
+
+
+def halve(data: ImageData, *, seed: int) -> Images:
+    """Search on a random half of the images, hold out the other. Raises DataError on fewer than two images."""
+    if len(data) < 2:
+        raise DataError(
+            f"'{data.card.name}' has {len(data)} image{'s' if len(data) != 1 else ''}.",
+            expected="at least two: one half to search on, one to test on",
+            next_step="add images, or name other data with --heldout",
+        )
+    heldout = np.zeros(len(data), bool)
+    order = np.random.default_rng([seed, 1]).permutation(len(data))
+    heldout[order[: len(data) // 2]] = True
+    return Images((data,), heldout)
+
+
+def beside(data: ImageData, heldout: ImageData) -> Images:
+    """Search on `data`, test on `heldout`. Raises DataError if either is empty or they share no concept."""
+    for one in (data, heldout):
+        if not len(one):
+            raise DataError(f"'{one.card.name}' has no images.", expected="at least one image")
+    shared = {c.name for c in data.concepts} & {c.name for c in heldout.concepts}
+    if not shared:
+        raise DataError(
+            f"'{data.card.name}' and '{heldout.card.name}' have no concept in common.",
+            expected="the same concept names in both",
+            next_step="see them with `microtome data check`",
+        )
+    return Images((data, heldout), np.repeat([False, True], [len(data), len(heldout)]))

@@ -1,0 +1,80 @@
+"""The compact file behind the list of units: a script that holds data alone, since pages opened by double click
+may not fetch anything."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from microtome.report.parts.answer import range_in_words
+from microtome.report.parts.common import chosen, formula_of
+from microtome.report.view import RangeView, Row, RunView, UnitView
+from microtome.report.words import Number
+
+KINDS = {"plain": 0, "concept": 1, "predicted": 2}
+THUMBS_A_SHEET = 64
+FIELDS = (
+    *("unit", "status", "words", "categories", "length", "iou", "heldout", "chance", "p", "q"),
+    *("precision", "recall", "accuracy", "area", "range", "others", "thumb", "key"),
+)
+"""What each entry of `units` holds, in this order; static/index.js reads the order from the file."""
+
+
+def data_script(view: RunView) -> str:
+    """JavaScript that sets `window.microtomeUnits`, safe whatever the names of concepts and files are."""
+    sheets = {path.name for path in (view.folder / "images" / "thumbs").glob("*.jpg")}
+    payload = {
+        "fields": FIELDS,
+        "layer": view.layer,
+        "top": view.top_score,
+        "predicted": sorted(view.marker.predicted_categories),
+        "units": [_entry(view, unit, sheets) for unit in view.units],
+    }
+    return f"window.microtomeUnits = {json_for_script(payload)};\n"
+
+
+def json_for_script(payload: Any) -> str:
+    """JSON that can stand in a script, in a file or in a page: nothing in it can end the script or open a tag."""
+    text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _entry(view: RunView, unit: UnitView, sheets: set[str]) -> list[Any]:
+    lead = unit.lead
+    row, best = lead.row, chosen(lead) or {}
+    top = lead.pictures("top")
+    sheet = f"{unit.unit // THUMBS_A_SHEET:03d}.jpg"
+    return [
+        unit.unit,
+        row["status"],
+        _pieces(view, row),
+        [name for name in dict.fromkeys((row["category"] or "").split("+")) if name],
+        row["length"],
+        _short(row["iou"]),
+        _short(row["iou_heldout"]),
+        _short(row["chance"]),
+        row["p"],
+        row["fdr"],
+        _short(best.get("precision_heldout")),
+        _short(best.get("recall_heldout")),
+        _short(row["accuracy_active"]),
+        _short(row["area"]),
+        range_in_words(lead),
+        [_other(view, ranged) for ranged in unit.ranges if ranged is not lead],
+        [sheet, unit.unit % THUMBS_A_SHEET] if top and sheet in sheets else None,
+        top[0]["image"] if top else None,
+    ]
+
+
+def _other(view: RunView, ranged: RangeView) -> list[Any]:
+    return [range_in_words(ranged), _pieces(view, ranged.row) if ranged.named else None]
+
+
+def _pieces(view: RunView, row: Row) -> list[list[Any]]:
+    return [[text, KINDS[kind]] for text, kind in formula_of(view, row)]
+
+
+def _short(value: Number | None) -> float | None:
+    return None if value is None else round(value, 5)

@@ -1,0 +1,69 @@
+"""The words a newcomer meets in the report, each explained once."""
+
+from __future__ import annotations
+
+GLOSSARY: dict[str, tuple[str, str]] = {
+    "unit": (
+        "unit",
+        "One channel or neuron of a layer. It gives a number at every place of an image: its activation.",
+    ),
+    "concept": ("concept", "Something people have a word for, true or false of each pixel: water, red, wheel."),
+    "formula": ("formula", "Concepts joined by and, or, not: for instance water or river, but not blue."),
+    "threshold": (
+        "threshold",
+        "T, the activation above which the unit counts as firing. It is set so that the unit fires on a fixed, "
+        "small share of all places.",
+    ),
+    "iou": (
+        "IoU",
+        "Intersection over union: the places where the unit fires and the name holds, divided by the places where "
+        "either does. 1 = the same places, 0 = no place in common.",
+    ),
+    "heldout": (
+        "held-out",
+        "Measured on images that took no part in the search for the name, so a lucky fit does not count.",
+    ),
+    "chance": (
+        "chance",
+        "What the same search scores when the unit's activations are laid over the wrong images (re-paired) or "
+        "moved within the image (shifted): there is nothing to find, so this is luck. The worse of the two is used.",
+    ),
+    "p": ("p", "How often chance alone scores at least this well. Small = hard to explain by luck."),
+    "q": (
+        "q",
+        "p corrected for the many units that were tried. If every unit with q below 0.05 is called named, about "
+        "5 % of those names are expected to be wrong.",
+    ),
+    "signature": (
+        "signature",
+        "One set of concepts that occur together at a place. Places with the same set are the same to every "
+        "formula, so they are counted together.",
+    ),
+    "precision": (
+        "precision",
+        "Of the places where the name holds, the share where the unit fires. Also called detection accuracy.",
+    ),
+    "recall": (
+        "recall",
+        "Of the places where the unit fires, the share where the name holds. Also called activation coverage.",
+    ),
+    "lift": (
+        "lift",
+        "How much more often the unit fires where the concept holds than it does anywhere. 1 = no connection.",
+    ),
+    "certificate": (
+        "certificate",
+        "A proof in whole numbers that no other formula of this length does better on the searched images.",
+    ),
+    "range": (
+        "range",
+        "A slice of the unit's activations, from low to high. Each range is explained on its own, since the "
+        "strongest activations are not the whole behaviour.",
+    ),
+    "predicted": (
+        "predicted",
+        "Nobody annotated this concept: another model said where it is, and that model may be wrong.",
+    ),
+    "silent": ("silent", "The unit never fires above its threshold on the searched images."),
+}
+"""Key -> (the word as written, what it means)."""

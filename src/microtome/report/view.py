@@ -1,0 +1,255 @@
+"""Reads a run folder once, into nouns that the parts of the report share. It computes no score."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from microtome.core.errors import RunError, problems_together
+from microtome.report.chance import ChanceDraws
+from microtome.report.words import Marker
+
+Row = Mapping[str, Any]
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "units": (
+        *("unit", "site", "range", "low", "high", "area", "active", "mean", "std", "max", "formula", "words"),
+        *("category", "length", "iou", "iou_heldout", "chance", "chance_kind", "p", "fdr", "named", "status"),
+        *("reason", "accuracy_active", "accuracy_silent", "top_classes"),
+    ),
+    "explanations": (
+        *("unit", "method", "range", "length", "formula", "words", "category", "iou", "iou_heldout", "chance"),
+        *("p", "fdr", "precision", "recall", "precision_heldout", "recall_heldout", "score", "threshold"),
+        *("named", "chosen", "certificate"),
+    ),
+    "runners_up": ("unit", "range", "rank", "formula", "words", "category", "iou", "iou_heldout"),
+    "concepts": ("concept", "category", "predicted", "elements_search", "elements_heldout", "images"),
+    "categories": (
+        *("unit", "range", "category", "concept", "concept_count", "unit_count", "both_count"),
+        *("iou", "iou_heldout"),
+    ),
+    "overlaps": (
+        *("unit", "range", "rank", "concept", "category", "concept_count", "unit_count", "both_count"),
+        *("iou", "precision", "recall", "lift"),
+    ),
+    "exemplars": (
+        *("unit", "range", "kind", "rank", "image", "split", "value", "row", "col", "iou", "label"),
+        *("predicted", "right", "sprite", "tile"),
+    ),
+    "histogram": ("unit", "low", "high", "count"),
+    "chance": ("unit", "range", "kind", "draw", "length", "iou_heldout"),
+}
+"""What the report reads, by table: the contract is docs/run-format.md."""
+
+MANIFEST_KEYS = ("format", "kind", "command", "model", "data", "heldout", "elements", "settings", "summary")
+
+
+@dataclass(frozen=True)
+class RangeView:
+    """One activation range of a unit: 0 is the top range (active = above T), 1 ... k go from low to high."""
+
+    number: int
+    row: Row
+    explanations: tuple[Row, ...]
+    runners_up: tuple[Row, ...]
+    categories: tuple[Row, ...]
+    overlaps: tuple[Row, ...]
+    exemplars: tuple[Row, ...]
+    last: bool
+    """True for the range of the highest activations, which has no upper end."""
+
+    @property
+    def named(self) -> bool:
+        """Whether this range has a name that beats chance."""
+        return bool(self.row["named"])
+
+    @property
+    def slug(self) -> str:
+        """What tells this range's anchors from those of the others: empty for the top range of a plain run."""
+        return f"range-{self.number}-" if self.number else ""
+
+    def pictures(self, kind: str) -> list[Row]:
+        """The exemplars of one kind that were drawn, in order of rank."""
+        mine = (e for e in self.exemplars if e["kind"] == kind and e["sprite"] is not None)
+        return sorted(mine, key=lambda e: e["rank"])
+
+
+@dataclass(frozen=True)
+class UnitView:
+    """One unit with all its ranges, the highest activations first."""
+
+    unit: int
+    site: str
+    ranges: tuple[RangeView, ...]
+    histogram: tuple[Row, ...]
+
+    @property
+    def lead(self) -> RangeView:
+        """The range that the unit's card shows: the highest one that is named, else the highest."""
+        return next((r for r in self.ranges if r.named), self.ranges[0])
+
+    @property
+    def named(self) -> bool:
+        """Whether any range has a name that beats chance."""
+        return any(r.named for r in self.ranges)
+
+    @property
+    def page(self) -> str:
+        """The unit's page, below the run folder."""
+        return f"report/units/{self.unit:05d}.html"
+
+
+@dataclass(frozen=True)
+class RunView:
+    """Everything the report shows of one run."""
+
+    folder: Path
+    manifest: Row
+    units: tuple[UnitView, ...]
+    concepts: tuple[Row, ...]
+    chance: ChanceDraws
+    marker: Marker
+
+    @property
+    def layer(self) -> str:
+        """The name of the layer, as the user typed it."""
+        return str(self.manifest["model"]["layer"])
+
+    @cached_property
+    def top_score(self) -> float:
+        """The full width of bars of held-out IoU, common to all pages so that they can be compared."""
+        rows = [ranged.row for unit in self.units for ranged in unit.ranges]
+        return max([score for row in rows for score in (row["iou_heldout"], row["chance"]) if score] + [0.01])
+
+    @property
+    def many_ranges(self) -> bool:
+        """True when the run explains several activation ranges of each unit."""
+        return any(r.number for unit in self.units for r in unit.ranges)
+
+
+def read_run(run: Path) -> RunView:
+    """Read the manifest and the tables of a run folder.
+
+    Parameters
+    ----------
+    run:
+        A folder that `microtome dissect` wrote; its format is docs/run-format.md.
+
+    Raises
+    ------
+    RunError
+        If the folder is no run, or a table or a column is missing; all problems at once.
+    """
+    manifest = _manifest(run)
+    problems: list[str] = []
+    tables = {name: _table(run, name, problems) for name in COLUMNS}
+    if problems:
+        raise RunError(
+            f"The run '{run}' cannot be reported:\n{problems_together(problems)}",
+            expected="the tables that docs/run-format.md lists",
+            next_step="run `microtome dissect` again with the same --out: it goes on where it stopped",
+        )
+    predicted = set(manifest["data"].get("predicted") or [])
+    predicted |= set((manifest["heldout"] or {}).get("predicted") or [])
+    concepts = tuple(_rows(tables["concepts"]))
+    return RunView(
+        folder=run,
+        manifest=manifest,
+        units=_units(tables),
+        concepts=concepts,
+        chance=ChanceDraws.of_table(tables["chance"]),
+        marker=Marker.of_concepts(concepts, predicted_categories=predicted),
+    )
+
+
+def _manifest(run: Path) -> Row:
+    path = run / "manifest.json"
+    if not path.is_file():
+        raise RunError(
+            f"'{run}' is not a run: it has no manifest.json.",
+            expected="a folder that `microtome dissect --out` wrote",
+            next_step="check the path, or make a first run with `microtome demo`",
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RunError(
+            f"'{path}' is not valid JSON ({error}).", next_step="make the run again; the file is damaged"
+        ) from error
+    missing = [key for key in MANIFEST_KEYS if not isinstance(manifest, dict) or key not in manifest]
+    if missing:
+        raise RunError(
+            f"'{path}' lacks {', '.join(missing)}.",
+            expected="the keys that docs/run-format.md lists",
+            next_step="make the run again with this version of microtome",
+        )
+    if manifest["kind"] != "dissect" or manifest["format"] != 1:
+        raise RunError(
+            f"'{path}' is of kind '{manifest['kind']}', format {manifest['format']}.",
+            expected="kind 'dissect', format 1",
+            next_step="use the version of microtome that wrote the run",
+        )
+    return manifest
+
+
+def _table(run: Path, name: str, problems: list[str]) -> pa.Table:
+    path = run / f"{name}.parquet"
+    if not path.is_file():
+        problems.append(f"{path.name} is missing")
+        return pa.table({})
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        problems.append(f"{path.name} cannot be read ({error})")
+        return pa.table({})
+    missing = [column for column in COLUMNS[name] if column not in table.column_names]
+    if missing:
+        problems.append(f"{path.name} lacks the column(s) {', '.join(missing)}")
+        return pa.table({})
+    return table.select(list(COLUMNS[name]))
+
+
+def _rows(table: pa.Table) -> Iterable[Row]:
+    """Rows as dictionaries; NaN and infinities, which mean 'no number' to a reader, become None."""
+    columns = {}
+    for name in table.column_names:
+        values = table.column(name).to_pylist()
+        if pa.types.is_floating(table.schema.field(name).type):
+            values = [v if v is not None and math.isfinite(v) else None for v in values]
+        columns[name] = values
+    names = list(columns)
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True))
+
+
+def _by_key(table: pa.Table, keys: tuple[str, ...]) -> dict[tuple[Any, ...], list[Row]]:
+    groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in _rows(table):
+        groups[tuple(row[key] for key in keys)].append(row)
+    return groups
+
+
+def _units(tables: Mapping[str, pa.Table]) -> tuple[UnitView, ...]:
+    by_range = ("unit", "range")
+    names = ("explanations", "runners_up", "categories", "overlaps", "exemplars")
+    groups = {name: _by_key(tables[name], by_range) for name in names}
+    histograms = _by_key(tables["histogram"], ("unit",))
+    rows = _by_key(tables["units"], ("unit",))
+    units = []
+    for (unit,), of_unit in sorted(rows.items()):
+        of_unit = sorted(of_unit, key=lambda row: -row["range"])
+        ranges = []
+        for row in of_unit:
+            mine = {name: tuple(groups[name].get((unit, row["range"]), ())) for name in names}
+            ranges.append(RangeView(number=row["range"], row=row, last=row is of_unit[0], **mine))
+        histogram = tuple(sorted(histograms.get((unit,), ()), key=lambda row: row["low"]))
+        units.append(UnitView(unit, of_unit[0]["site"], tuple(ranges), histogram))
+    return tuple(units)

@@ -1,0 +1,1 @@
+"""Streaming reductions, each with add, merge, state, load."""

@@ -1,0 +1,1 @@
+"""A run on disk: Parquet tables, safetensors arrays, a manifest; atomic writes."""

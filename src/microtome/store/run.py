@@ -1,0 +1,154 @@
+"""A run folder: built under another name, put in place whole when all of it is there.
+
+`RUN.partial` holds the cache of the pass while it runs. A run that fails on bad input removes it; one that is killed
+leaves it, and the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from microtome.core.errors import RunError
+from microtome.store.atomic import disk_error, write_atomically, write_json
+
+FORMAT = 1
+
+
+class RunDraft:
+    """A run while it is being made.
+
+    Parameters
+    ----------
+    out:
+        Where the run will stand.
+    plan:
+        What decides the result (settings, hashes): a draft with the same plan is taken up, another is discarded.
+    overwrite:
+        Replace a run that stands at `out`.
+
+    Raises
+    ------
+    RunError
+        If something stands at `out` and may not be replaced, or the folder cannot be written.
+    """
+
+    def __init__(self, out: Path, *, plan: Mapping[str, Any], overwrite: bool = False) -> None:
+        self.out = out.absolute()
+        self.folder = self.out.with_name(f"{self.out.name}.partial")
+        self._check(overwrite)
+        text = json.dumps(plan, sort_keys=True)
+        note = self.folder / "plan.json"
+        self.resumed = note.exists() and note.read_text(encoding="utf-8") == text
+        try:
+            if self.folder.exists() and not self.resumed:
+                if any(self.folder.iterdir()) and not note.exists():
+                    raise RunError(
+                        f"{self.folder} is in the way: it is no unfinished run of microtome.",
+                        expected="a free name for the unfinished run",
+                        next_step="move it, or choose another --out",
+                    )
+                shutil.rmtree(self.folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(note, lambda path: path.write_text(text, encoding="utf-8"))
+        except OSError as error:
+            raise disk_error(self.folder, error) from error
+
+    def _check(self, overwrite: bool) -> None:
+        if not self.out.exists():
+            return
+        if not self.out.is_dir() or (any(self.out.iterdir()) and not (self.out / "manifest.json").exists()):
+            raise RunError(
+                f"{self.out} is there already and is no run of microtome.",
+                expected="a new folder",
+                next_step="choose another --out",
+            )
+        if any(self.out.iterdir()) and not overwrite:
+            raise RunError(
+                f"{self.out} holds a run already.",
+                expected="a new folder",
+                next_step="choose another --out, or add --overwrite to replace it",
+            )
+
+    @property
+    def cache(self) -> Path:
+        """Where the pass keeps its blocks."""
+        return self.folder / "cache"
+
+    def need(self, needed: int) -> int:
+        """Check that `needed` bytes are free; returns the free bytes. Raises RunError if not."""
+        free = shutil.disk_usage(self.folder).free
+        held = sum(file.stat().st_size for file in self.cache.glob("*")) if self.cache.exists() else 0
+        if needed - held > free:
+            raise RunError(
+                f"The pass needs {needed / 2**30:.2f} GiB of disk for its cache; {free / 2**30:.2f} GiB are free "
+                f"at {self.folder.parent}.",
+                next_step="add --recompute (stores no activations, runs the model twice), free some space, or "
+                "choose another --out",
+            )
+        return free
+
+    def table(self, name: str, table: pa.Table) -> None:
+        """Store a Parquet table."""
+        write_atomically(self.folder / f"{name}.parquet", lambda path: pq.write_table(table, path))
+
+    def manifest(self, content: Mapping[str, Any]) -> None:
+        write_json(self.folder / "manifest.json", {"format": FORMAT, **content})
+
+    def finish(self, *, keep_cache: bool = False) -> Path:
+        """Put the run in place; the cache goes unless it is to be kept."""
+        if not keep_cache:
+            shutil.rmtree(self.cache, ignore_errors=True)
+        (self.folder / "plan.json").unlink(missing_ok=True)
+        try:
+            if self.out.exists():
+                old = self.out.with_name(f".{self.out.name}.{os.getpid()}.old")
+                self.out.rename(old)
+                self.folder.rename(self.out)
+                shutil.rmtree(old)
+            else:
+                self.folder.rename(self.out)
+        except OSError as error:
+            raise disk_error(self.out, error) from error
+        return self.out
+
+    def discard(self) -> None:
+        """Remove the draft: a run that failed leaves nothing behind."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_manifest(run: Path) -> dict[str, Any]:
+    """The manifest of a finished run. Raises RunError if `run` is none."""
+    path = run / "manifest.json"
+    if not path.exists():
+        raise RunError(
+            f"{run} is no run: it has no manifest.json.",
+            expected="a folder that microtome dissect --out wrote",
+            next_step="check the path",
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is no JSON: {error}.", next_step="make the run anew") from error
+    if content.get("format") != FORMAT:
+        raise RunError(
+            f"{run} has run format {content.get('format')!r}.",
+            expected=f"format {FORMAT}",
+            next_step="make the run anew with this version of microtome",
+        )
+    return content
+
+
+def read_table(run: Path, name: str) -> pa.Table:
+    """A Parquet table of a run. Raises RunError if it is missing."""
+    path = run / f"{name}.parquet"
+    if not path.exists():
+        raise RunError(f"{run} has no table '{name}'.", next_step="see the tables with `microtome query RUN --tables`")
+    return pq.read_table(path)

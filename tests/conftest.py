@@ -1,0 +1,29 @@
+"""Shape and type checks on in all tests; torchvision beside any build of torch."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+SOURCE = Path(__file__).parent.parent / "src"
+
+
+def _checked_modules() -> list[str]:
+    """Modules whose functions are checked: all but those for numba, which cannot compile a wrapper."""
+    names = []
+    for path in sorted((SOURCE / "microtome").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if path.name != "__init__.py" and "import numba" not in text and "from numba" not in text:
+            names.append(".".join(path.relative_to(SOURCE).with_suffix("").parts))
+    return names
+
+
+# torchvision built for CUDA fails to import beside a CPU build of torch, in this one module, which declares
+# operators for object detection. No classifier needs them: with the module empty all of them run. What users
+# are told without this is tested in test_models_adapters.py, in a process of its own.
+sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
+
+install_import_hook(_checked_modules(), "beartype.beartype")

@@ -1,0 +1,279 @@
+"""From a run folder to pages: complete, escaped, atomic, and with clear errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from tests.support.fake_run import HOSTILE, FakeRun, write_fake_run
+from typer.testing import CliRunner
+
+from microtome.core.errors import RunError
+from microtome.report import pages
+from microtome.report.datafile import FIELDS
+from microtome.report.layout import INDEX_PARTS, UNIT_PARTS
+from microtome.report.notebook import notebook_view
+from microtome.report.pages import write_report
+from microtome.report.view import read_run
+
+
+class Tags(HTMLParser):
+    """Collects tags, ids and attributes of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def tags(path: Path) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Tags()
+    parser.feed(path.read_text(encoding="utf-8"))
+    return parser.tags
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_fake_run(tmp_path / "run", FakeRun(units=14, draws=10))
+
+
+def data_of(run: Path) -> dict:
+    text = (run / "report" / "units.js").read_text(encoding="utf-8")
+    return json.loads(text.removeprefix("window.microtomeUnits = ").removesuffix(";\n"))
+
+
+def test_every_unit_has_a_page_and_an_entry(run: Path):
+    index = write_report(run)
+    assert index == run / "index.html"
+    assert sorted(p.name for p in (run / "report" / "units").iterdir()) == [f"{k:05d}.html" for k in range(14)]
+    data = data_of(run)
+    assert data["fields"] == list(FIELDS)
+    assert [entry[0] for entry in data["units"]] == list(range(14))
+    assert all(len(entry) == len(FIELDS) for entry in data["units"])
+
+
+def test_every_link_and_resource_is_local_and_exists(run: Path):
+    write_report(run)
+    for page in [run / "index.html", *(run / "report" / "units").iterdir()]:
+        here = {attrs["id"] for _, attrs in tags(page) if "id" in attrs}
+        for tag, attrs in tags(page):
+            target = attrs.get("href") or attrs.get("src")
+            if not target or target.startswith("data:"):
+                continue
+            assert "://" not in target, (page, tag, target)
+            path, _, anchor = target.partition("#")
+            assert not path or (page.parent / path).resolve().exists(), (page, target)
+            if anchor and not path:
+                assert anchor in here, (page, target)
+
+
+def test_pages_have_no_inline_handler_no_module_and_unique_ids(run: Path, tmp_path: Path):
+    ranged = write_fake_run(tmp_path / "ranged", FakeRun(units=3, ranges=3, draws=5))
+    for folder in (run, ranged):
+        write_report(folder)
+        for page in [folder / "index.html", *(folder / "report" / "units").iterdir()]:
+            found = tags(page)
+            ids = [attrs["id"] for _, attrs in found if "id" in attrs]
+            assert len(ids) == len(set(ids)), page
+            for tag, attrs in found:
+                assert not [name for name in attrs if name.startswith("on")], page
+                assert not (tag == "script" and attrs.get("type") == "module"), page
+                described = attrs.get("aria-describedby")
+                assert described is None or described in ids, (page, described)
+
+
+def test_pictures_name_their_image_and_the_top_concept(run: Path):
+    write_report(run)
+    view = read_run(run)
+    unit = next(u for u in view.units if u.named)
+    page = run / unit.page
+    pictures = [attrs for tag, attrs in tags(page) if tag == "img"]
+    assert len(pictures) == 31
+    words = unit.lead.row["words"]
+    for attrs in pictures:
+        assert words in (attrs["alt"] or "")
+        assert "heldout/" in (attrs["alt"] or "")
+
+
+def test_a_unit_that_is_not_named_says_so_and_never_claims_a_name(run: Path):
+    write_report(run)
+    view = read_run(run)
+    unit = next(u for u in view.units if u.lead.row["status"] == "not named")
+    text = (run / unit.page).read_text(encoding="utf-8")
+    claim = re.search(r'<p class="claim">(.*?)</p>', text, re.S)
+    assert claim is not None
+    assert claim.group(1).strip() == "Not named."
+    assert "none of it to be relied on" in text
+    assert unit.lead.runners_up[0]["words"] in text
+    entry = data_of(run)["units"][unit.unit]
+    assert entry[FIELDS.index("status")] == "not named"
+
+
+def test_a_silent_unit_has_a_page_that_says_why(run: Path):
+    write_report(run)
+    text = (run / "report" / "units" / "00011.html").read_text(encoding="utf-8")
+    assert "Silent." in text
+    assert "It is zero at every place of every image." in text
+
+
+def test_all_ranges_of_a_unit_stand_on_its_page(tmp_path: Path):
+    run = write_fake_run(tmp_path / "run", FakeRun(units=2, ranges=3, draws=5))
+    write_report(run)
+    ids = {attrs.get("id") for _, attrs in tags(run / "report" / "units" / "00000.html")}
+    assert {"range-1", "range-2", "range-3", "range-2-certainty"} <= ids
+
+
+def test_predicted_concepts_are_marked_in_every_place(tmp_path: Path):
+    run = write_fake_run(tmp_path / "run", FakeRun(units=10, draws=5, predicted=("object", "surface")))
+    write_report(run)
+    marked = {row["concept"] for row in read_run(run).concepts if row["category"] in ("object", "surface")}
+    for page in [run / "index.html", *(run / "report" / "units").iterdir()]:
+        text = page.read_text(encoding="utf-8")
+        concepts = re.findall(r'<b class="concept( is-predicted)?">(.*?)</b>(&nbsp;<small class="mark">)?', text)
+        for is_predicted, name, mark in concepts:
+            assert bool(is_predicted) == bool(mark) == (name in marked), (page, name)
+    entry = data_of(run)["units"]
+    pieces = [piece for unit in entry for piece in unit[FIELDS.index("words")] if piece[1]]
+    assert pieces
+    assert all((kind == 2) == (name in marked) for name, kind in pieces)
+
+
+def test_hostile_names_stay_text_on_every_page(tmp_path: Path):
+    run = write_fake_run(tmp_path / "run", FakeRun(units=6, draws=5, hostile=True, predicted=("<b>bold</b>",)))
+    write_report(run)
+    nasty = HOSTILE[0][0]
+    for page in [run / "index.html", *(run / "report" / "units").iterdir()]:
+        text = page.read_text(encoding="utf-8")
+        assert nasty not in text
+        assert "<b>bold</b>" not in text
+        assert not [attrs for _, attrs in tags(page) if attrs.get("src") == "x" or "onerror" in attrs]
+        assert "&lt;/script&gt;" in text
+    script = (run / "report" / "units.js").read_text(encoding="utf-8")
+    assert "<" not in script
+    assert "\u2028" not in script
+    assert nasty not in notebook_view(run)
+    assert "&lt;/script&gt;" in notebook_view(run)
+
+
+def test_writing_again_gives_the_same_pages_and_leaves_nothing_behind(run: Path):
+    write_report(run)
+    before = {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    write_report(run)
+    assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+    assert not list(run.glob(".report-*"))
+
+
+def test_a_crash_while_writing_leaves_the_old_report_whole(run: Path, monkeypatch: pytest.MonkeyPatch):
+    write_report(run)
+    before = {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()}
+
+    def broken(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pages, "_unit_page", broken)
+    with pytest.raises(RunError, match="No space left"):
+        write_report(run)
+    assert {p.relative_to(run): p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+
+
+def test_a_swap_that_fails_puts_the_old_report_back(run: Path, monkeypatch: pytest.MonkeyPatch):
+    write_report(run)
+    replace = os.replace
+
+    def fails_for_the_new_one(source: Path, target: Path) -> None:
+        if Path(target) == run / "report" and Path(source).name == "report":
+            raise OSError(5, "Input/output error")
+        replace(source, target)
+
+    monkeypatch.setattr(pages.os, "replace", fails_for_the_new_one)
+    with pytest.raises(RunError, match="could not be written"):
+        write_report(run)
+    assert (run / "report" / "units" / "00000.html").is_file()
+
+
+def test_all_missing_tables_and_columns_are_named_at_once(run: Path):
+    (run / "units.parquet").unlink()
+    (run / "overlaps.parquet").write_bytes(b"not parquet")
+    table = pq.read_table(run / "chance.parquet")
+    pq.write_table(table.drop_columns(["draw"]), run / "chance.parquet")
+    with pytest.raises(RunError) as caught:
+        write_report(run)
+    for name in ("units.parquet is missing", "overlaps.parquet cannot be read", "chance.parquet lacks"):
+        assert name in str(caught.value)
+    assert not (run / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "not a run"), ("{", "not valid JSON"), ("{}", "lacks"), ("[]", "lacks")],
+)
+def test_a_folder_that_is_no_run_is_a_clear_error(run: Path, text: str | None, message: str):
+    path = run / "manifest.json"
+    path.unlink()
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=message):
+        write_report(run)
+
+
+def test_a_run_without_chance_and_without_pictures_still_gives_pages(run: Path):
+    for name in ("chance", "exemplars", "histogram", "overlaps", "categories", "runners_up"):
+        table = pq.read_table(run / f"{name}.parquet")
+        pq.write_table(table.slice(0, 0), run / f"{name}.parquet")
+    write_report(run)
+    assert (run / "report" / "units" / "00000.html").is_file()
+
+
+def test_the_notebook_view_is_self_contained_and_shows_the_best(run: Path):
+    html = notebook_view(run, most=3)
+    assert html.count("<tr>") == 4
+    assert "data:image/jpeg;base64," in html
+    named = sorted((u for u in read_run(run).units if u.named), key=lambda u: -u.lead.row["iou_heldout"])
+    assert named[0].lead.row["words"] in html
+
+
+def test_the_command_prints_where_the_report_is(run: Path):
+    import typer
+
+    from microtome.cli.report import report
+
+    app = typer.Typer()
+    app.command()(report)
+    result = CliRunner().invoke(app, [str(run)])
+    assert result.exit_code == 0
+    assert str(run / "index.html") in result.output
+
+
+def test_every_part_has_a_template_and_a_name_of_its_own():
+    folder = Path(pages.__file__).parent / "templates" / "parts"
+    for parts in (INDEX_PARTS, UNIT_PARTS):
+        names = [part.name for part in parts]
+        assert len(names) == len(set(names))
+        for name in names:
+            assert (folder / f"{name}.html.j2").is_file()
+    used = {part.name for part in (*INDEX_PARTS, *UNIT_PARTS)}
+    assert {path.name.removesuffix(".html.j2") for path in folder.iterdir()} == used
+
+
+def test_bars_of_all_pages_share_one_scale(run: Path):
+    write_report(run)
+    view = read_run(run)
+    assert data_of(run)["top"] == view.top_score
+    unit = max(view.units, key=lambda u: u.lead.row["iou_heldout"] or 0.0)
+    text = (run / unit.page).read_text(encoding="utf-8")
+    assert 'class="fill" style="width:100.00%"' in text
+
+
+def test_another_metric_stands_beside_the_iou(run: Path):
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    manifest["settings"]["metric"] = "precision"
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    write_report(run)
+    assert "(exact, by precision)" in (run / "report" / "units" / "00000.html").read_text(encoding="utf-8")
