@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -91,6 +91,7 @@ class Explanation:
         return sum(1 for _ in leaves(self.formula))
 
 
+@runtime_checkable
 class Finder(Protocol):
     """A search made ready for one table: a unit's activity in, the best formula of each length out."""
 
@@ -99,6 +100,7 @@ class Finder(Protocol):
         ...
 
 
+@runtime_checkable
 class DissectMethod(Protocol):
     """What every method of `methods/dissect` offers: settings as fields, a source, and `prepare`."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
 
+@runtime_checkable
 class Statistic(Protocol):
     """A reduction over blocks of images.
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -36,6 +36,7 @@ Search = Callable[[HalfCounts], Float[np.ndarray, "route"]]
 """The route of one unit: counts of both halves in, held-out scores out (entry 0: the chosen length, k: length k)."""
 
 
+@runtime_checkable
 class CountsOf(Protocol):
     """A slot's activity by signature, as recorded or under a null."""
 

@@ -85,14 +85,10 @@ class Stage:
 
         Parameters
         ----------
-        kind:
-            A key of `objects.KINDS`.
-        color:
-            Colours to choose from.
-        x, y:
-            Ranges of its foot, fractions of the picture.
-        size:
-            Range of its height, fraction of the picture.
+        kind, color:
+            A key of `objects.KINDS`; colours to choose from.
+        x, y, size:
+            Ranges of its foot and of its height, fractions of the picture.
         plain:
             Whether its material is always plain.
         farther_smaller:
