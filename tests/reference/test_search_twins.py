@@ -14,7 +14,7 @@ from microtome.methods.dissect.compositional import Compositional
 from microtome.methods.dissect.exact import Exact
 from microtome.methods.dissect.netdissect import NetDissect
 from tests.reference import search
-from tests.support.tables import SmallWorld, small_world
+from tests.support.small_worlds import SmallWorld, small_world
 
 worlds = st.builds(
     small_world,
@@ -105,7 +105,7 @@ def test_a_shape_that_no_left_deep_beam_writes() -> None:
     generator = np.random.default_rng(5)
     columns = {name: generator.random(4000) < share for name, share in zip("xyz", (0.2, 0.6, 0.6), strict=True)}
     unit = columns["x"] & ~(columns["y"] & columns["z"])
-    from tests.support.tables import activity_of, table_of
+    from tests.support.small_worlds import activity_of, table_of
 
     table, row_of = table_of(columns)
     found = Exact().prepare(table)(*activity_of(row_of, unit))

@@ -41,6 +41,8 @@ def write_pictures(
     for done, (place, slots) in enumerate(by_unit.items(), start=1):
         unit, tiles = recording.units[place], []
         name = f"images/units/{unit:05d}.jpg"
+        # The card of a unit shows its highest named range, else its highest: report.view.UnitView.lead.
+        lead = max(slots, key=lambda one: (one.named, one.result.slot.range))
         for one in slots:
             formula_rows = None
             if one.result.explanations:
@@ -48,8 +50,8 @@ def write_pictures(
             for exemplar in one.result.exemplars:
                 pixels = recording.thumbnail(exemplar.image)
                 unit_mask, formula_mask = _masks(recording, exemplar, formula_rows)
-                if exemplar.kind == "top" and exemplar.rank == 0:
-                    thumbs.setdefault(unit, draw_tile(pixels, unit_mask, None, size=THUMB))
+                if one is lead and exemplar.kind == "top" and exemplar.rank == 0:
+                    thumbs[unit] = draw_tile(pixels, unit_mask, None, size=THUMB)
                 i = exemplar.image
                 rows.append({
                     "unit": unit, "range": one.result.slot.range, "kind": exemplar.kind, "rank": exemplar.rank,

@@ -48,6 +48,8 @@ class SlotResult:
         Index of the explanation to lead with.
     active:
         Active elements in the searched and in the held-out half.
+    spread:
+        Over how many images they spread: (sum of n_i)^2 / sum of n_i^2 for n_i active elements in image i.
     overlaps:
         Single concepts by falling IoU on the searched half, the first ten.
     overlaps_heldout:
@@ -60,6 +62,7 @@ class SlotResult:
     scores: Float[np.ndarray, "route"]
     chosen: int
     active: tuple[int, int]
+    spread: float
     null: SlotNull
     overlaps: tuple[ConceptOverlap, ...]
     overlaps_heldout: tuple[int, ...]
@@ -144,6 +147,7 @@ class UnitSearch:
             scores=self._scores(found, counts) if found else np.full(self.routes, np.nan),
             chosen=chosen,
             active=(int(masks.searched[1].sum()), int(masks.heldout[1].sum())),
+            spread=_spread(positions // self.recording.elements),
             null=null,
             overlaps=tuple(ranked[:10]),
             overlaps_heldout=tuple(outside[o.concept] for o in ranked[:10]),
@@ -162,6 +166,12 @@ class UnitSearch:
 
         both = concept_overlaps(self.recording.searched, *counts.heldout)
         return [int(both[overlap.concept]) for overlap in overlaps]
+
+
+def _spread(images: np.ndarray) -> float:
+    """Effective number of images among positions' image numbers; 0 without any."""
+    _, counts = np.unique(images, return_counts=True)
+    return float(counts.sum()) ** 2 / float((counts.astype(float) ** 2).sum()) if len(counts) else 0.0
 
 
 def _first_of_each(table: SignatureTable, ranked: list[ConceptOverlap]) -> list[ConceptOverlap]:

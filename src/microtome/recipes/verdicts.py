@@ -41,9 +41,12 @@ class Judged:
 def judge_slots(results: list[SlotResult], chance: ChanceSettings, *, routes: int) -> list[Judged]:
     """Judge every slot at every length; false discoveries are controlled over slots within each length."""
     areas = np.array([sum(result.active) for result in results], float)
+    spreads = np.array([result.spread for result in results])
     nulls = [result.null for result in results]
     by_route = [
-        judge(np.array([result.scores[route] for result in results]), areas, nulls, route=route)
+        judge(
+            np.array([result.scores[route] for result in results]), nulls, areas=areas, spreads=spreads, route=route
+        )
         for route in range(routes)
     ]
     q = np.stack([q_values(np.array([verdict.p for verdict in verdicts])) for verdicts in by_route], axis=1)

@@ -31,7 +31,7 @@ class HalfCounts:
     """A slot's active elements by signature, in each half: rows ascending, counts > 0."""
 
     searched: tuple[Int[np.ndarray, "active"], Int[np.ndarray, "active"]]
-    heldout: tuple[Int[np.ndarray, "active"], Int[np.ndarray, "active"]]
+    heldout: tuple[Int[np.ndarray, "active_heldout"], Int[np.ndarray, "active_heldout"]]
 
 
 def positions_of(recording: Recording, slots: Sequence[Slot]) -> list[Int[np.ndarray, "position"]]:

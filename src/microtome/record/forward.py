@@ -50,7 +50,7 @@ class Forward:
 
     def run(
         self, pixels: Sequence[UInt8[np.ndarray, "height width 3"]], *, names: Sequence[str]
-    ) -> tuple[Float[np.ndarray, "image unit height width"], Int[np.ndarray, "image"]]:
+    ) -> tuple[Float[np.ndarray, "image unit rows columns"], Int[np.ndarray, "image"]]:
         """Activations (as the settings store them) and answered classes (-1 = not asked) of a list of images.
 
         Raises
@@ -98,7 +98,8 @@ class Forward:
 
     def _halve(self, error: BaseException) -> None:
         text = str(error).lower()
-        if isinstance(error, RuntimeError) and "memory" not in text:
+        known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+        if not known and "memory" not in text:
             raise error
         if self.batch_size == 1:
             raise ModelError(

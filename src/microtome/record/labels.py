@@ -72,9 +72,10 @@ def _as_one_element(
     """The image as a single element with the concepts that cover at least `share` of what is annotated."""
     kept = ~void
     annotated = max(int(kept.sum()), 1)
-    covered = np.zeros(values, np.int64)
-    for plane in planes:
-        covered += np.bincount(plane[kept], minlength=values)
+    stacked = np.sort(planes[:, kept], axis=0)
+    # A concept that lies on an element in two planes covers it once.
+    stacked[1:][stacked[1:] == stacked[:-1]] = 0
+    covered = np.bincount(stacked.ravel(), minlength=values)
     present = tuple(int(v) - 1 for v in np.flatnonzero(covered >= share * annotated) if v > 0)
     none = np.zeros((0, 1, 1), np.int32)
     return none, tuple(sorted({*whole, *present})), np.array([[not kept.any()]])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from microtome.core.errors import OptionError
 from microtome.data.geometry import resize_pixels
 from microtome.models.model import Model
 from microtome.record.blocks import BlockCache
@@ -48,6 +49,11 @@ class Pass:
         this very pass.
     classify:
         Also record which class the model answers.
+
+    Raises
+    ------
+    OptionError
+        For a setting out of its range, or a layer without a map unless elements are images.
     """
 
     def __init__(
@@ -56,6 +62,12 @@ class Pass:
         settings.check()
         self.images, self.settings = images, settings
         self.site = model.site(settings.layer)
+        if not (self.site.spatial or settings.image_level):
+            raise OptionError(
+                f"Layer '{self.site.layer}' has no map over the image, so its elements cannot be pixels.",
+                expected="a layer with a spatial map, or image-level elements",
+                next_step="set image_level (--elements image), or choose another --layer",
+            )
         self.spatial = self.site.spatial and not settings.image_level
         self.map_shape = self.site.positions if self.spatial else (1, 1)
         self.units = tuple(range(self.site.units)) if settings.units is None else settings.units

@@ -61,7 +61,7 @@ def image_signatures(
     for plane in planes:
         summed += keys[plane]
     _, first, inverse = np.unique(summed.ravel(), return_index=True, return_inverse=True)
-    flat = planes.reshape(len(planes), -1)
+    flat = planes.reshape(len(planes), void.size)
     sets: list[tuple[int, ...]] = []
     place: dict[tuple[int, ...], int] = {}
     renumber = np.empty(len(first), np.int32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -44,7 +43,7 @@ class Summary:
         self.moments.add(block, values)
         self.top.add(first_image, peaks, cells)
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Summary) -> None:
         self.tail.merge(other.tail)
         self.histogram.merge(other.histogram)
         self.moments.merge(other.moments)
@@ -54,7 +53,7 @@ class Summary:
         return {f"{part}.{name}": array for part in _PARTS for name, array in getattr(self, part).state().items()}
 
     @classmethod
-    def load(cls, state: Mapping[str, np.ndarray]) -> Self:
+    def load(cls, state: Mapping[str, np.ndarray]) -> Summary:
         made = cls.__new__(cls)
         for part, kind in _PARTS.items():
             inner = {name.removeprefix(f"{part}."): a for name, a in state.items() if name.startswith(f"{part}.")}

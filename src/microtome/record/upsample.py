@@ -82,18 +82,6 @@ def unit_positions(activations, unit, low, high, y_low, y_part, x_low, x_part, f
 
 
 @njit(cache=True, nogil=True)
-def signature_counts(positions, signatures, out):
-    """out[s] = positions whose signature is s (out zeroed by the caller); void (-1) is skipped. Returns the total."""
-    total = 0
-    for i in range(len(positions)):
-        s = signatures[positions[i]]
-        if s >= 0:
-            out[s] += 1
-            total += 1
-    return total
-
-
-@njit(cache=True, nogil=True)
 def take_counts(dense):
     """Rows with a count, and the counts; `dense` is zeroed again."""
     n = 0
