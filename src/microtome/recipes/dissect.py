@@ -35,6 +35,7 @@ from microtome.verify.chance import ChanceSettings
 Elements = Literal["auto", "pixel", "image"]
 PIXEL_QUANTILE, IMAGE_QUANTILE = 0.005, 0.05
 LARGEST_GRID = 112
+MOST_PERMUTATIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -197,8 +198,10 @@ def _check(settings: DissectSettings, site: Site, recording: RecordSettings) -> 
         problems.append("--ranges and --metric auroc contradict each other: AUROC looks at all activations at once")
     if settings.ranges < 0 or settings.ranges > 20:
         problems.append(f"--ranges is {settings.ranges}; expected 0 to 20")
-    if settings.permutations < 0:
-        problems.append(f"--permutations is {settings.permutations}; expected 0 or more")
+    if not 0 <= settings.permutations <= MOST_PERMUTATIONS:
+        problems.append(f"--permutations is {settings.permutations}; expected 0 to {MOST_PERMUTATIONS:,}")
+    if settings.seed < 0:
+        problems.append(f"--seed is {settings.seed}; expected 0 or more")
     if not 0 < settings.fdr < 1:
         problems.append(f"--fdr is {settings.fdr}; expected between 0 and 1")
     wrong = [unit for unit in settings.units or () if not 0 <= unit < site.units]
@@ -222,6 +225,7 @@ def _write(
         "explanations": unit_tables.explanation_rows(search, judged, method=settings.method),
         "units": unit_tables.unit_rows(search, judged, classes=data.classes, right=right),
         "concepts": unit_tables.concept_rows(search, predicted=data.card.predicted),
+        "images": unit_tables.image_rows(recording, classes=data.classes, answers=model.classes, right=right),
         "histogram": unit_tables.histogram_rows(recording),
         "chance": unit_tables.chance_rows(recording, judged),
         "exemplars": exemplars,
@@ -262,5 +266,7 @@ def with_units(settings: DissectSettings, text: str) -> DissectSettings:
         low, dash, high = part.strip().partition("-")
         if not low.isdecimal() or (dash and not high.isdecimal()):
             raise OptionError(f"--units is '{text}'.", expected="numbers and ranges such as 0-31,40")
+        if max(len(low), len(high)) > 6:
+            raise OptionError(f"--units is '{text}'.", expected="units below 1,000,000")
         units += range(int(low), int(high or low) + 1)
     return replace(settings, units=tuple(dict.fromkeys(units)))

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from microtome.recipes.search_units import UnitSearch
+from microtome.recipes.unit_tables import class_name
 from microtome.recipes.verdicts import Judged
 from microtome.record.one_pass import Progress
 from microtome.record.recording import Recording
@@ -59,7 +60,8 @@ def write_pictures(
                     "split": "heldout" if recording.images.heldout[i] else "search",
                     "value": exemplar.value, "row": exemplar.cell // recording.map_shape[1],
                     "col": exemplar.cell % recording.map_shape[1], "iou": exemplar.iou,
-                    "label": _name(classes, recording.labels[i]), "predicted": _name(answers, recording.answers[i]),
+                    "label": class_name(classes, int(recording.labels[i])),
+                    "predicted": class_name(answers, int(recording.answers[i])),
                     "right": None if right[i] < 0 else bool(right[i]), "sprite": name, "tile": len(tiles),
                 })  # fmt: skip
                 tiles.append(draw_tile(pixels, unit_mask, formula_mask, size=TILE))
@@ -82,10 +84,6 @@ def _masks(recording: Recording, exemplar: Any, formula_rows: np.ndarray | None)
     signature = recording.maps[start : start + recording.elements]
     formula_mask = (signature >= 0) & formula_rows[signature]
     return unit_mask.reshape(recording.grid), formula_mask.reshape(recording.grid)
-
-
-def _name(names: tuple[str, ...], index: int) -> str | None:
-    return names[index] if 0 <= index < len(names) else None
 
 
 def _write_thumbs(folder: Path, units: tuple[int, ...], thumbs: dict[int, np.ndarray]) -> None:

@@ -179,6 +179,27 @@ def concept_rows(search: UnitSearch, *, predicted: frozenset[str]) -> list[Row]:
     ]  # fmt: skip
 
 
+def image_rows(
+    recording: Recording, *, classes: tuple[str, ...], answers: tuple[str, ...], right: np.ndarray
+) -> list[Row]:
+    """`images`: each image's half, class, the model's answer, and whether it was right."""
+    return [
+        {
+            "image": recording.images.key(i),
+            "split": "heldout" if recording.images.heldout[i] else "search",
+            "label": class_name(classes, int(recording.labels[i])),
+            "predicted": class_name(answers, int(recording.answers[i])),
+            "right": None if right[i] < 0 else bool(right[i]),
+        }
+        for i in range(len(recording.images))
+    ]
+
+
+def class_name(names: tuple[str, ...], index: int) -> str | None:
+    """The name of a class, None where there is none."""
+    return names[index] if 0 <= index < len(names) else None
+
+
 def histogram_rows(recording: Recording) -> list[Row]:
     """`histogram`: about forty bins a unit."""
     return [

@@ -44,9 +44,7 @@ def judge_slots(results: list[SlotResult], chance: ChanceSettings, *, routes: in
     spreads = np.array([result.spread for result in results])
     nulls = [result.null for result in results]
     by_route = [
-        judge(
-            np.array([result.scores[route] for result in results]), nulls, areas=areas, spreads=spreads, route=route
-        )
+        judge(np.array([result.scores[route] for result in results]), nulls, areas=areas, spreads=spreads, route=route)
         for route in range(routes)
     ]
     q = np.stack([q_values(np.array([verdict.p for verdict in verdicts])) for verdicts in by_route], axis=1)

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,17 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _unlink(temporary)
         raise disk_error(path, error) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _unlink(temporary)
         raise
+
+
+def _unlink(path: Path) -> None:
+    # Where nothing could be written nothing can be removed: the first error is the one to tell.
+    with suppress(OSError):
+        path.unlink()
 
 
 def disk_error(path: Path, error: OSError) -> RunError:

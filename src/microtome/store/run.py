@@ -46,20 +46,35 @@ class RunDraft:
         self._check(overwrite)
         text = json.dumps(plan, sort_keys=True)
         note = self.folder / "plan.json"
-        self.resumed = note.exists() and note.read_text(encoding="utf-8") == text
         try:
-            if self.folder.exists() and not self.resumed:
-                if any(self.folder.iterdir()) and not note.exists():
+            self.resumed = note.exists() and note.read_text(encoding="utf-8") == text
+            if self.resumed:
+                self._clear()
+            elif self.folder.exists():
+                # A killed process may have left the plan half written under its temporary name.
+                others = [path.name for path in self.folder.iterdir() if not path.name.startswith(".plan.json.")]
+                if others and not note.exists():
                     raise RunError(
                         f"{self.folder} is in the way: it is no unfinished run of microtome.",
                         expected="a free name for the unfinished run",
                         next_step="move it, or choose another --out",
                     )
-                shutil.rmtree(self.folder)
+                _remove(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(note, lambda path: path.write_text(text, encoding="utf-8"))
         except OSError as error:
             raise disk_error(self.folder, error) from error
+
+    def _clear(self) -> None:
+        """Leave of a draft what the pass wrote: everything after it is made anew, maybe with other settings."""
+        for path in self.folder.iterdir():
+            if path.is_dir() and path != self.cache:
+                shutil.rmtree(path)
+            elif path.is_file() and path.name != "plan.json":
+                path.unlink()
+        if self.cache.exists():
+            for temporary in self.cache.glob(".*.tmp"):
+                temporary.unlink()
 
     def _check(self, overwrite: bool) -> None:
         if not self.out.exists():
@@ -88,7 +103,7 @@ class RunDraft:
         held = sum(file.stat().st_size for file in self.cache.glob("*")) if self.cache.exists() else 0
         if needed - held > free:
             raise RunError(
-                f"The pass needs {needed / 2**30:.2f} GiB of disk for its cache; {free / 2**30:.2f} GiB are free "
+                f"The pass needs {needed / 2**30:.3g} GiB of disk for its cache; {free / 2**30:.3g} GiB are free "
                 f"at {self.folder.parent}.",
                 next_step="add --recompute (stores no activations, runs the model twice), free some space, or "
                 "choose another --out",
@@ -106,7 +121,6 @@ class RunDraft:
         """Put the run in place; the cache goes unless it is to be kept."""
         if not keep_cache:
             shutil.rmtree(self.cache, ignore_errors=True)
-        (self.folder / "plan.json").unlink(missing_ok=True)
         try:
             if self.out.exists():
                 old = self.out.with_name(f".{self.out.name}.{os.getpid()}.old")
@@ -115,13 +129,22 @@ class RunDraft:
                 shutil.rmtree(old)
             else:
                 self.folder.rename(self.out)
+            # Last: a draft without its plan could not be taken up again.
+            (self.out / "plan.json").unlink(missing_ok=True)
         except OSError as error:
             raise disk_error(self.out, error) from error
         return self.out
 
     def discard(self) -> None:
         """Remove the draft: a run that failed leaves nothing behind."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a draft. It loses its name first: half of one, left by a kill, would be in the way for ever."""
+    if folder.exists():
+        aside = folder.rename(folder.with_name(f".{folder.name}.{os.getpid()}.old"))
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
@@ -137,9 +160,10 @@ def read_manifest(run: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunError(f"{path} is no JSON: {error}.", next_step="make the run anew") from error
-    if content.get("format") != FORMAT:
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
         raise RunError(
-            f"{run} has run format {content.get('format')!r}.",
+            f"{run} has run format {found!r}.",
             expected=f"format {FORMAT}",
             next_step="make the run anew with this version of microtome",
         )

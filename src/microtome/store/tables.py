@@ -31,6 +31,7 @@ COLUMNS: dict[str, str] = {
         "unit:i range:i kind:s rank:i image:s split:s value:f row:i col:i iou:f label:s predicted:s right:b sprite:s "
         "tile:i"
     ),
+    "images": "image:s split:s label:s predicted:s right:b",
     "histogram": "unit:i low:f high:f count:i",
     "chance": "unit:i range:i kind:s draw:i length:i iou_heldout:f",
 }
