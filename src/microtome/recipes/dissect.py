@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from microtome.core.errors import MicrotomeError, OptionError
+from microtome.core.errors import DataError, MicrotomeError, OptionError
 from microtome.core.measures import METRICS, Metric
 from microtome.core.site import Site
 from microtome.data.base import ImageData
@@ -147,6 +147,7 @@ def dissect(
         free = draft.need(needed)
         progress(f"cache needs {needed / 2**20:.0f} MiB of {free / 2**20:.0f} MiB free", 0, len(images))
         recording = step.recording(step.run(progress=progress))
+        _check_annotated(recording)
         longest = 1 if settings.method == "netdissect" else settings.max_length
         search = UnitSearch(
             recording, method.prepare(searched_rows(recording)), metric=settings.metric, longest=longest
@@ -211,6 +212,17 @@ def _check(settings: DissectSettings, site: Site, recording: RecordSettings) -> 
         raise OptionError("; ".join(problems), next_step="see microtome dissect --help")
 
 
+def _check_annotated(recording: Recording) -> None:
+    halves = {"searched": recording.searched.total, "held-out": int(recording.heldout_weight.sum())}
+    bare = [half for half, elements in halves.items() if not elements]
+    if bare:
+        raise DataError(
+            f"The {' and the '.join(bare)} images have no annotated element: all of their pixels are void.",
+            expected="labels on some pixels",
+            next_step="see what the labels hold with `microtome data check`",
+        )
+
+
 def _write(
     draft: RunDraft, model: Model, search: UnitSearch, judged: list[Judged], settings: DissectSettings, *,
     right: np.ndarray, progress: Progress,
@@ -218,9 +230,8 @@ def _write(
     """All tables and pictures."""
     recording: Recording = search.recording
     data = recording.images.sets[0]
-    exemplars = pictures.write_pictures(
-        search, judged, draft.folder, classes=data.classes, answers=model.classes, right=right, progress=progress
-    )
+    answers = pictures.Answers(data.classes, model.classes, right)
+    exemplars = pictures.write_pictures(search, judged, draft.folder, answers=answers, progress=progress)
     tables = {
         "explanations": unit_tables.explanation_rows(search, judged, method=settings.method),
         "units": unit_tables.unit_rows(search, judged, classes=data.classes, right=right),

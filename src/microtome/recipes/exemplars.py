@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt8
 
 from microtome.record.counting import Slot
 from microtome.record.recording import Recording
@@ -28,7 +28,7 @@ class Exemplar:
     iou:
         Unit mask against formula mask in this image.
     active:
-        Active elements of the image, as positions within it.
+        Active elements of the image, as packed bits of its grid.
     """
 
     kind: Kind
@@ -37,7 +37,7 @@ class Exemplar:
     value: float
     cell: int
     iou: float
-    active: Int[np.ndarray, "position"]
+    active: UInt8[np.ndarray, "byte"]
 
 
 def pick_exemplars(
@@ -78,11 +78,18 @@ def pick_exemplars(
         Exemplar(
             kind, rank, image, float(recording.peaks[image, slot.place]), int(recording.cells[image, slot.place]),
             float(both[image] / union[image]) if union[image] else 0.0,
-            (positions[bounds[image] : bounds[image + 1]] - image * cells).astype(np.int32),
+            _packed(positions[bounds[image] : bounds[image + 1]] - image * cells, cells),
         )
         for kind, members in groups.items()
         for rank, image in members
     ]  # fmt: skip
+
+
+def _packed(inside: np.ndarray, cells: int) -> np.ndarray:
+    """Positions within an image as packed bits: thousands of these are held until the pictures are drawn."""
+    mask = np.zeros(cells, bool)
+    mask[inside] = True
+    return np.packbits(mask)
 
 
 def _top(recording: Recording, slot: Slot, fired: np.ndarray) -> list[int]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from microtome.recipes.exemplars import Exemplar
 from microtome.recipes.search_units import UnitSearch
 from microtome.recipes.unit_tables import class_name
 from microtome.recipes.verdicts import Judged
@@ -20,64 +24,85 @@ TILE, COLUMNS = 112, 12
 THUMB, THUMB_COLUMNS, THUMBS = 56, 8, 64
 
 
-def write_pictures(
-    search: UnitSearch, judged: list[Judged], folder: Path, *, classes: tuple[str, ...],
-    answers: tuple[str, ...], right: np.ndarray, progress: Progress,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Write images/ below `folder`; returns the rows of the table `exemplars`.
+@dataclass(frozen=True)
+class Answers:
+    """What the tables say of an image: class names of the data and of the model, and 1, 0 or -1 for right."""
 
-    Parameters
-    ----------
-    classes, answers:
-        Class names of the data and of the model's outputs.
-    right:
-        1, 0 or -1 (unknown) for each image.
-    """
-    recording = search.recording
-    rows: list[dict[str, Any]] = []
+    classes: tuple[str, ...]
+    answers: tuple[str, ...]
+    right: np.ndarray
+
+    def of(self, recording: Recording, image: int) -> dict[str, Any]:
+        """label, predicted, right."""
+        return {
+            "label": class_name(self.classes, int(recording.labels[image])),
+            "predicted": class_name(self.answers, int(recording.answers[image])),
+            "right": None if self.right[image] < 0 else bool(self.right[image]),
+        }
+
+
+def write_pictures(
+    search: UnitSearch, judged: list[Judged], folder: Path, *, answers: Answers, progress: Progress
+) -> list[dict[str, Any]]:
+    """Write images/ below `folder`; returns the rows of the table `exemplars`."""
     by_unit: dict[int, list[Judged]] = {}
     for one in judged:
         by_unit.setdefault(one.result.slot.place, []).append(one)
+    rows: list[dict[str, Any]] = []
     thumbs: dict[int, np.ndarray] = {}
-    for done, (place, slots) in enumerate(by_unit.items(), start=1):
-        unit, tiles = recording.units[place], []
-        name = f"images/units/{unit:05d}.jpg"
-        # The card of a unit shows its highest named range, else its highest: report.view.UnitView.lead.
-        lead = max(slots, key=lambda one: (one.named, one.result.slot.range))
-        for one in slots:
-            formula_rows = None
-            if one.result.explanations:
-                formula_rows = search.heldout.holds(one.result.explanations[one.result.chosen].formula)
-            for exemplar in one.result.exemplars:
-                pixels = recording.thumbnail(exemplar.image)
-                unit_mask, formula_mask = _masks(recording, exemplar, formula_rows)
-                if one is lead and exemplar.kind == "top" and exemplar.rank == 0:
-                    thumbs[unit] = draw_tile(pixels, unit_mask, None, size=THUMB)
-                i = exemplar.image
-                rows.append({
-                    "unit": unit, "range": one.result.slot.range, "kind": exemplar.kind, "rank": exemplar.rank,
-                    "image": recording.images.key(i),
-                    "split": "heldout" if recording.images.heldout[i] else "search",
-                    "value": exemplar.value, "row": exemplar.cell // recording.map_shape[1],
-                    "col": exemplar.cell % recording.map_shape[1], "iou": exemplar.iou,
-                    "label": class_name(classes, int(recording.labels[i])),
-                    "predicted": class_name(answers, int(recording.answers[i])),
-                    "right": None if right[i] < 0 else bool(right[i]), "sprite": name, "tile": len(tiles),
-                })  # fmt: skip
-                tiles.append(draw_tile(pixels, unit_mask, formula_mask, size=TILE))
-        if tiles:
-            _save(folder / name, sprite(tiles, columns=COLUMNS))
-        progress("drawing", done, len(by_unit))
-    _write_thumbs(folder, recording.units, thumbs)
+
+    def draw(slots: list[Judged]) -> tuple[list[dict[str, Any]], np.ndarray | None]:
+        return _draw_unit(search, slots, folder, answers)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        drawn = pool.map(draw, by_unit.values())
+        for done, (place, (more, thumb)) in enumerate(zip(by_unit, drawn, strict=True), start=1):
+            rows += more
+            if thumb is not None:
+                thumbs[search.recording.units[place]] = thumb
+            progress("drawing", done, len(by_unit))
+    _write_thumbs(folder, search.recording.units, thumbs)
     return rows
 
 
-def _masks(recording: Recording, exemplar: Any, formula_rows: np.ndarray | None) -> tuple[Any, Any]:
+def _draw_unit(
+    search: UnitSearch, slots: list[Judged], folder: Path, answers: Answers
+) -> tuple[list[dict[str, Any]], np.ndarray | None]:
+    """The sprite of one unit; returns its rows and its thumbnail."""
+    recording = search.recording
+    unit = recording.units[slots[0].result.slot.place]
+    name, tiles, rows, thumb = f"images/units/{unit:05d}.jpg", [], [], None
+    # The card of a unit shows its highest named range, else its highest: report.view.UnitView.lead.
+    lead = max(slots, key=lambda one: (one.named, one.result.slot.range))
+    for one in slots:
+        formula_rows = None
+        if one.result.explanations:
+            formula_rows = search.heldout.holds(one.result.explanations[one.result.chosen].formula)
+        for exemplar in one.result.exemplars:
+            image = exemplar.image
+            pixels = recording.thumbnail(image)
+            unit_mask, formula_mask = _masks(recording, exemplar, formula_rows)
+            if one is lead and exemplar.kind == "top" and exemplar.rank == 0:
+                thumb = draw_tile(pixels, unit_mask, None, size=THUMB)
+            rows.append({
+                "unit": unit, "range": one.result.slot.range, "kind": exemplar.kind, "rank": exemplar.rank,
+                "image": recording.images.key(image),
+                "split": "heldout" if recording.images.heldout[image] else "search",
+                "value": exemplar.value, "row": exemplar.cell // recording.map_shape[1],
+                "col": exemplar.cell % recording.map_shape[1], "iou": exemplar.iou,
+                **answers.of(recording, image), "sprite": name, "tile": len(tiles),
+            })  # fmt: skip
+            tiles.append(draw_tile(pixels, unit_mask, formula_mask, size=TILE))
+    if tiles:
+        _save(folder / name, sprite(tiles, columns=COLUMNS))
+    return rows, thumb
+
+
+def _masks(recording: Recording, exemplar: Exemplar, formula_rows: np.ndarray | None) -> tuple[Any, Any]:
     """Unit mask and formula mask of one image; none for image-level elements."""
     if recording.elements == 1:
         return None, None
-    unit_mask = np.zeros(recording.elements, bool)
-    unit_mask[exemplar.active] = True
+    unit_mask = np.unpackbits(exemplar.active, count=recording.elements).astype(bool)
     if formula_rows is None:
         return unit_mask.reshape(recording.grid), None
     start = exemplar.image * recording.elements

@@ -60,10 +60,10 @@ def positions_of(recording: Recording, slots: Sequence[Slot]) -> list[Int[np.nda
 
 
 def slot_chunks(recording: Recording, slots: Sequence[Slot]) -> list[list[Slot]]:
-    """Slots in groups, in order, whose positions take about 256 MiB (2 GiB where the model must run for each)."""
+    """Slots in groups, in order, whose positions take about 64 MiB (2 GiB where the model must run for each)."""
     share = recording.settings.quantile if all(slot.range == 0 for slot in slots) else 0.5
     one = 8.0 * len(recording.images) * recording.elements * share + 1024
-    budget = 2**31 if recording.settings.recompute else 2**28
+    budget = 2**31 if recording.settings.recompute else 2**26
     size = max(1, int(budget // one))
     return [list(slots[start : start + size]) for start in range(0, len(slots), size)]
 

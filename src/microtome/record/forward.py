@@ -49,7 +49,7 @@ class Forward:
         return self.classify and self.model.preprocess.crop != "none"
 
     def run(
-        self, pixels: Sequence[UInt8[np.ndarray, "height width 3"]], *, names: Sequence[str]
+        self, pixels: Sequence[UInt8[np.ndarray, "_ _ 3"]], *, names: Sequence[str]
     ) -> tuple[Float[np.ndarray, "image unit rows columns"], Int[np.ndarray, "image"]]:
         """Activations (as the settings store them) and answered classes (-1 = not asked) of a list of images.
 

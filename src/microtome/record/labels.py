@@ -47,7 +47,7 @@ class LabelBlock:
 
 def read_block(
     images: Images, first: int, last: int, *, settings: RecordSettings, keys: Int[np.ndarray, "value"]
-) -> tuple[LabelBlock, list[UInt8[np.ndarray, "height width 3"]]]:
+) -> tuple[LabelBlock, list[UInt8[np.ndarray, "_ _ 3"]]]:
     """Labels and pixels of images first..last-1. Raises DataError naming the file that cannot be read."""
     place: dict[tuple[int, ...], int] = {}
     maps, labels, pixels = [], [], []

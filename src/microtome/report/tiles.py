@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -15,7 +16,7 @@ UNIT_COLOUR = (255, 221, 51)
 FORMULA_COLOUR = (77, 190, 255)
 """Sky blue, dashed: where the formula holds. Yellow and blue are told apart by every kind of colour vision."""
 HALO_COLOUR = (16, 12, 24)
-DIMMED = 0.42
+DIMMED = 0.58
 SMALLEST = 8
 
 
@@ -34,6 +35,7 @@ def draw_tile(
         RGB, uint8. An image that is not square is squeezed, as it is on its way into the model.
     unit_mask:
         Where the unit fires, at any resolution, over the same field of view. Outlined in yellow. None = no mask.
+        A mask that is false everywhere dims nothing, so that one sees what leaves the unit silent.
     formula_mask:
         Where the formula holds, likewise. Outlined in dashed blue. None = no outline.
     size:
@@ -49,18 +51,20 @@ def draw_tile(
         If `size` is below 8, or an array has no pixels.
     """
     _check(size, pixels, unit_mask, formula_mask)
-    tile = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.LANCZOS), dtype=np.float32)
+    if pixels.shape[:2] != (size, size):
+        pixels = np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.LANCZOS))
+    tile = pixels.astype(np.float32)
     line = 1 if size < 80 else 2
     unit = None if unit_mask is None else _resize(unit_mask, size)
     formula = None if formula_mask is None else _resize(formula_mask, size)
-    if unit is not None:
-        tile = _dim(tile, ~unit)
+    if unit is not None and unit.any():
+        _dim(tile, ~unit)
     # The formula comes first, so that the unit's solid line stays whole where the two run together.
     if formula is not None:
         dashes = _dashes(size, step=line)
-        tile = _outline(tile, formula, FORMULA_COLOUR, line=line, only=dashes)
+        _outline(tile, formula, FORMULA_COLOUR, line=line, only=dashes)
     if unit is not None:
-        tile = _outline(tile, unit, UNIT_COLOUR, line=line, only=None)
+        _outline(tile, unit, UNIT_COLOUR, line=line, only=None)
     return np.clip(np.rint(tile), 0, 255).astype(np.uint8)
 
 
@@ -102,24 +106,30 @@ def _check(size: int, *arrays: np.ndarray | None) -> None:
 
 
 def _resize(mask: Bool[np.ndarray, "height width"], size: int) -> Bool[np.ndarray, "size size"]:
+    if mask.shape == (size, size):
+        return mask
     soft = Image.fromarray(mask.astype(np.float32)).resize((size, size), Image.Resampling.BILINEAR)
     values = np.asarray(soft)
     # A mask thinner than half a pixel of the tile would vanish; its strongest pixels stay.
     return values >= min(0.5, float(values.max())) if mask.any() else np.zeros((size, size), dtype=bool)
 
 
-def _dim(
-    tile: Float[np.ndarray, "size size 3"], outside: Bool[np.ndarray, "size size"]
-) -> Float[np.ndarray, "size size 3"]:
-    grey = tile.mean(axis=2, keepdims=True)
-    dimmed = DIMMED * (0.45 * tile + 0.55 * grey)
-    return np.where(outside[..., None], dimmed, tile)
+def _dim(tile: Float[np.ndarray, "size size 3"], outside: Bool[np.ndarray, "size size"]) -> None:
+    """Darken what lies outside and take most of its colour, in place."""
+    kept = tile[outside]
+    grey = kept.sum(axis=1, keepdims=True) / 3
+    tile[outside] = DIMMED * (0.45 * kept + 0.55 * grey)
 
 
-def _dilate(mask: Bool[np.ndarray, "size size"], by: int) -> Bool[np.ndarray, "size size"]:
+def _dilate(mask: Bool[np.ndarray, "height width"], by: int) -> Bool[np.ndarray, "height width"]:
+    """The mask grown by cells that touch it along an edge."""
     for _ in range(by):
-        padded = np.pad(mask, 1)
-        mask = padded[1:-1, 1:-1] | padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+        grown = mask.copy()
+        grown[1:] |= mask[:-1]
+        grown[:-1] |= mask[1:]
+        grown[:, 1:] |= mask[:, :-1]
+        grown[:, :-1] |= mask[:, 1:]
+        mask = grown
     return mask
 
 
@@ -130,19 +140,20 @@ def _outline(
     *,
     line: int,
     only: Bool[np.ndarray, "size size"] | None,
-) -> Float[np.ndarray, "size size 3"]:
-    """Paint the inner rim of a mask, with a dark rim around it, so that it shows on light and on dark."""
+) -> None:
+    """Paint the inner rim of a mask, with a dark rim around it, so that it shows on light and on dark. In place."""
     # Outside of the frame counts as outside of the mask, so the line closes along the frame.
-    padded = np.pad(mask, line)
-    core = ~_dilate(~padded, line)[line:-line, line:-line]
-    rim = mask & ~core
+    outside = np.ones((mask.shape[0] + 2 * line, mask.shape[1] + 2 * line), dtype=bool)
+    outside[line:-line, line:-line] = ~mask
+    rim = mask & _dilate(outside, line)[line:-line, line:-line]
     if only is not None:
         rim &= only
     halo = _dilate(rim, 1) & ~rim
-    tile = np.where(halo[..., None], 0.35 * tile + 0.65 * np.asarray(HALO_COLOUR, dtype=np.float32), tile)
-    return np.where(rim[..., None], np.asarray(colour, dtype=np.float32), tile)
+    tile[halo] = 0.35 * tile[halo] + 0.65 * np.asarray(HALO_COLOUR, dtype=np.float32)
+    tile[rim] = colour
 
 
+@cache
 def _dashes(size: int, *, step: int) -> Bool[np.ndarray, "size size"]:
     """A pattern that cuts a line of any direction into dashes, diagonals included."""
     row, column = np.indices((size, size)) // (2 * step)
