@@ -25,6 +25,11 @@ HOSTILE = (
     ("\"quoted\" & 'single'", "object"),
     ("{{ 7 * 7 }}\u2028<!--", "<b>bold</b>"),
 )
+CERTIFICATES = {
+    1: "900/5000; rounds 1; evaluated 17; bounded 0; beam 900/5000; left-deep 900/5000",
+    2: "1000/5400; rounds 1; evaluated 561; bounded 0; beam 1000/5400; left-deep 1000/5400",
+    3: "1234/5678; rounds 2; evaluated 32; bounded 43488; beam 1100/5678; left-deep 1200/5678",
+}
 PICTURES = (("top", 12), ("decile", 10), ("miss", 5), ("false alarm", 4))
 
 
@@ -46,6 +51,10 @@ class FakeRun:
         Draws of chance for each unit and kind.
     sprites:
         Pictures are drawn for this many units; the rest shares the sheets of these.
+    metric:
+        What names were searched by. With `auroc` scores lie above 0.5 and the searched half has no masks.
+    image_level:
+        Elements are whole images: nothing is shifted.
     """
 
     units: int = 24
@@ -54,6 +63,8 @@ class FakeRun:
     predicted: tuple[str, ...] = ()
     draws: int = 60
     sprites: int = 4
+    metric: str = "iou"
+    image_level: bool = False
     seed: int = 0
     concepts: tuple[tuple[str, str], ...] = field(default=CONCEPTS)
 
@@ -106,11 +117,11 @@ class _Maker:
         best = next(row for row in lengths if row["chosen"])
         low, high = self._ends(unit, number)
         shared = {"unit": unit, "site": "layer4", "range": number}
-        kept = ("formula", "words", "category", "length", "iou", "iou_heldout", "chance", "p", "fdr", "named")
+        kept = ("formula", "words", "category", "length", "iou", "iou_heldout", "score", "score_heldout", "chance", "p")
         self.tables["units"].append(
             {
                 **shared,
-                **{key: best[key] for key in kept},
+                **{key: best[key] for key in (*kept, "fdr", "named")},
                 "low": low,
                 "high": high,
                 "area": 0.005,
@@ -118,7 +129,7 @@ class _Maker:
                 "mean": 0.4,
                 "std": 0.7,
                 "max": 6.1,
-                "chance_kind": "re-paired" if unit % 2 else "shifted",
+                "chance_kind": "re-paired" if unit % 2 or self.fake.image_level else "shifted",
                 "status": "named" if named else "not named",
                 "reason": None if named else "Its best formula scores no better than luck does on other images.",
                 "accuracy_active": float(self.rng.uniform(0.3, 0.99)),
@@ -128,12 +139,16 @@ class _Maker:
         )
         self._add_singles(shared, picked, base)
         self._add_pictures(shared)
-        for kind in ("re-paired", "shifted"):
+        for kind in ("re-paired",) if self.fake.image_level else ("re-paired", "shifted"):
             for draw in range(self.fake.draws):
-                score = float(self.rng.gamma(4.0, 0.004))
+                score = self._score(float(self.rng.gamma(4.0, 0.004)))
                 self.tables["chance"].append(
-                    {**_key(unit, number), "kind": kind, "draw": draw, "length": best["length"], "iou_heldout": score}
+                    {**_key(unit, number), "kind": kind, "draw": draw, "length": 0, "iou_heldout": score}
                 )
+
+    def _score(self, iou: float) -> float:
+        """A made-up score of the run's metric for a made-up IoU."""
+        return {"auroc": 0.5 + iou, "lift": 100 * iou}.get(self.fake.metric, iou)
 
     def _add_silent(self, unit: int, number: int) -> None:
         row = dict.fromkeys(_schema("units").names)
@@ -155,33 +170,36 @@ class _Maker:
             (3, f"({a} OR {b}) AND NOT {c}", f"{a} or {b} that is not {c}", f"{ca}+{cb}+{cc}"),
         )
         rows = []
+        masks = self.fake.metric != "auroc"
         for length, formula, words, category in forms:
             iou = base * (1 + 0.3 * (length - 1))
             rows.append(
                 {
                     "unit": unit,
                     "site": "layer4",
-                    "method": "exact",
+                    "method": "exact" if self.fake.metric == "iou" else "compositional",
                     "range": number,
                     "length": length,
                     "formula": formula,
                     "words": words,
                     "category": category,
-                    "iou": iou,
+                    "iou": iou if masks else None,
                     "iou_heldout": iou * 0.9,
-                    "chance": 0.017,
+                    "chance": self._score(0.017),
                     "p": 0.0004 if named else 0.31,
                     "fdr": 0.002 if named else 0.42,
-                    "precision": 0.3,
-                    "recall": 0.5,
+                    "precision": 0.3 if masks else None,
+                    "recall": 0.5 if masks else None,
                     "precision_heldout": 0.28,
                     "recall_heldout": 0.47,
-                    "score": iou,
+                    "score": self._score(iou),
+                    "score_heldout": self._score(0.9 * iou),
+                    "mann_whitney_p": None if masks else 0.00021,
                     "threshold": 2.31,
                     "area": 0.005,
                     "named": named,
                     "chosen": length == 3,
-                    "certificate": json.dumps({"intersection": 1234, "union": 5678, "evaluated": 90_210}),
+                    "certificate": CERTIFICATES[length] if self.fake.metric == "iou" else None,
                 }
             )
         netdissect = {**rows[0], "method": "netdissect", "chosen": False, "certificate": None}
@@ -333,10 +351,18 @@ def _manifest(fake: FakeRun, maker: _Maker) -> dict[str, Any]:
         },
         "data": {**data, "notes": [f"{name} labels no textures."], "predicted": list(fake.predicted)},
         "heldout": None,
-        "elements": {"kind": "pixel", "grid": [96, 96], "search": 9_216_000, "heldout": 9_216_000, "signatures": 8_000},
+        "elements": {
+            "kind": "image" if fake.image_level else "pixel",
+            "grid": [96, 96],
+            "search": 9_216_000,
+            "heldout": 9_216_000,
+            "signatures": 8_000,
+        },
         "settings": {
-            "method": "exact",
-            "metric": "iou",
+            "method": "exact" if fake.metric == "iou" else "compositional",
+            "metric": fake.metric,
+            "penalty": 1.0,
+            "units": None,
             "max_length": 3,
             "beam": 10,
             "quantile": 0.005,

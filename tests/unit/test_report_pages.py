@@ -110,10 +110,15 @@ def test_a_unit_that_is_not_named_says_so_and_never_claims_a_name(run: Path):
     claim = re.search(r'<p class="claim">(.*?)</p>', text, re.S)
     assert claim is not None
     assert claim.group(1).strip() == "Not named."
-    assert "none of it to be relied on" in text
+    assert "none of it is to be relied on" in text
     assert unit.lead.runners_up[0]["words"] in text
-    entry = data_of(run)["units"][unit.unit]
-    assert entry[FIELDS.index("status")] == "not named"
+    assert '<span class="chip">this page' not in text
+    assert "the best formula, which is no name," in text
+    assert re.findall(r'class="ranged( unnamed)?"', text) == [" unnamed"]
+    entry = dict(zip(FIELDS, data_of(run)["units"][unit.unit], strict=True))
+    assert entry["status"] == "not named"
+    assert entry["words"] == []
+    assert entry["might"] == [[[row["words"], 1]] for row in unit.lead.runners_up[:3]]
 
 
 def test_a_silent_unit_has_a_page_that_says_why(run: Path):
@@ -235,7 +240,7 @@ def test_the_notebook_view_is_self_contained_and_shows_the_best(run: Path):
     html = notebook_view(run, most=3)
     assert html.count("<tr>") == 4
     assert "data:image/jpeg;base64," in html
-    named = sorted((u for u in read_run(run).units if u.named), key=lambda u: -u.lead.row["iou_heldout"])
+    named = sorted((u for u in read_run(run).units if u.named), key=lambda u: -u.lead.row["score_heldout"])
     assert named[0].lead.row["words"] in html
 
 
@@ -271,9 +276,121 @@ def test_bars_of_all_pages_share_one_scale(run: Path):
     assert 'class="fill" style="width:100.00%"' in text
 
 
-def test_another_metric_stands_beside_the_iou(run: Path):
-    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
-    manifest["settings"]["metric"] = "precision"
-    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+def certainty_of(page: Path) -> str:
+    text = page.read_text(encoding="utf-8")
+    found = re.search(r'<section id="certainty".*?</section>', text, re.S)
+    assert found is not None
+    return found.group()
+
+
+def test_another_metric_is_what_is_compared_with_chance(tmp_path: Path):
+    run = write_fake_run(tmp_path / "run", FakeRun(units=6, draws=40, metric="auroc", image_level=True))
     write_report(run)
-    assert "(exact, by precision)" in (run / "report" / "units" / "00000.html").read_text(encoding="utf-8")
+    view = read_run(run)
+    unit = next(u for u in view.units if u.named)
+    row = unit.lead.row
+    assert abs(row["score_heldout"] - row["iou_heldout"]) > 0.2
+    text = (run / unit.page).read_text(encoding="utf-8")
+    against = re.search(r'<div class="against">(.*?)</section>', text, re.S)
+    assert against is not None
+    assert f"{row['score_heldout']:.3f}" in against.group()
+    assert "tip-auroc" in against.group()
+    assert f"{row['iou_heldout']:.3f}" not in against.group()
+    certainty = certainty_of(run / unit.page)
+    assert f"AUROC {row['score_heldout']:.3f}; 0.5 is no relation" in certainty
+    assert "p = 0.00021" in certainty
+    assert "Mann-Whitney" in certainty
+    assert "whole images are counted" in certainty
+    assert "Dashed blue line" not in text
+    data = data_of(run)
+    assert (data["metric"], data["floor"]) == ("AUROC", 0.5)
+    entry = dict(zip(FIELDS, data["units"][unit.unit], strict=True))
+    assert entry["heldout"] == pytest.approx(row["score_heldout"], abs=1e-5)
+    assert "held-out AUROC" in notebook_view(run)
+    index = (run / "index.html").read_text(encoding="utf-8")
+    mean = sum(u.lead.row["score_heldout"] for u in view.units) / 6
+    assert f"<dd>{mean:.3f}</dd>" in index
+
+
+def test_draws_of_both_kinds_of_chance_stand_beside_the_score_in_plain_words(run: Path):
+    write_report(run)
+    view = read_run(run)
+    for kind, other in (("re-paired", "shifted"), ("shifted", "re-paired")):
+        unit = next(u for u in view.units if u.named and u.lead.row["chance_kind"] == kind)
+        text = certainty_of(run / unit.page)
+        first, second = text.index(f"10 draws, {kind}"), text.index(f"10 draws, {other}")
+        assert first < second
+        assert f"this unit: {unit.lead.row['score_heldout']:.3f}" in text
+        assert "laid over another image" in text
+        assert "moved about within its own image" in text
+        assert text.count("so it is the chance shown beside the score") == 1
+
+
+def test_draws_for_other_lengths_are_no_part_of_the_picture(run: Path):
+    table = pq.read_table(run / "chance.parquet")
+    pq.write_table(table.set_column(4, "length", [[1] * table.num_rows]), run / "chance.parquet")
+    assert table.column_names[4] == "length"
+    write_report(run)
+    unit = next(u for u in read_run(run).units if u.named)
+    assert "draws," not in certainty_of(run / unit.page)
+
+
+def test_the_certificate_stands_on_the_page_in_plain_words(run: Path):
+    write_report(run)
+    unit = next(u for u in read_run(run).units if u.named)
+    text = (run / unit.page).read_text(encoding="utf-8")
+    found = re.search(r'<section id="certificate".*?</section>', text, re.S)
+    assert found is not None
+    assert "No formula of up to 3 concepts, joined by and, or, not, has a higher" in re.sub(r"\s+", " ", found.group())
+    assert "21,760 formulas were considered, 32 of them evaluated" in found.group()
+    assert "falls short: an IoU of 0.1937 against 0.2173" in found.group()
+
+
+def test_the_index_says_how_often_the_beam_failed_how_good_the_network_is_and_what_to_know(run: Path):
+    write_report(run)
+    text = (run / "index.html").read_text(encoding="utf-8")
+    assert "missed the best formula in 5 of 14 searches" in text
+    assert "in 2 it missed even the best of those that it can write" in text
+    assert "The network answers right on 91\u00a0% of these images." in text
+    assert "The data were halved" in text
+    assert "world labels no textures." in text
+    change_manifest(run, "summary", accuracy=None, beam={"searched": 0})
+    write_report(run)
+    text = (run / "index.html").read_text(encoding="utf-8")
+    assert "nothing is said about right and wrong" in text
+    assert "beam search alone" not in text
+
+
+def test_a_run_of_some_units_does_not_claim_to_be_the_whole_layer(run: Path):
+    write_report(run)
+    assert "layer4</b> has 14 units" in (run / "index.html").read_text(encoding="utf-8")
+    change_manifest(run, "settings", units=list(range(14)))
+    write_report(run)
+    assert "14 units of this network’s <b>layer4</b> were examined" in (run / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_metric_nobody_knows_is_a_clear_error(run: Path):
+    change_manifest(run, "settings", metric="vibes")
+    with pytest.raises(RunError, match="vibes"):
+        write_report(run)
+
+
+def change_manifest(run: Path, part: str, **values: object) -> None:
+    path = run / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest[part].update(values)
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def test_a_shorter_name_that_does_as_well_on_other_images_is_pointed_out(run: Path):
+    write_report(run)
+    unit = next(u for u in read_run(run).units if u.named)
+    assert "does as well or better" not in (run / unit.page).read_text(encoding="utf-8")
+    table = pq.read_table(run / "explanations.parquet")
+    rows = table.to_pylist()
+    for row in rows:
+        if row["length"] == 1:
+            row["score_heldout"] = 0.9
+    pq.write_table(table.from_pylist(rows, schema=table.schema), run / "explanations.parquet")
+    write_report(run)
+    assert "does as well or better" in (run / unit.page).read_text(encoding="utf-8")

@@ -6,9 +6,14 @@ import json
 
 import pytest
 
+from microtome.core.explanation import Certificate
+from microtome.core.measures import METRICS
 from microtome.report import words
 from microtome.report.charts import nice_ticks
 from microtome.report.datafile import json_for_script
+from microtome.report.glossary import GLOSSARY
+from microtome.report.measure import MEASURES
+from microtome.report.parts.evidence import read_proof
 from microtome.report.words import Marker
 
 
@@ -68,8 +73,8 @@ def test_shares():
 
 
 def test_verdicts_never_praise_what_is_not_named():
-    row = {"status": "not named", "named": False, "fdr": 0.0001}
-    assert words.verdict(row) == "Could well be chance"
+    for q, said in ((0.0001, "Not sure enough to be a name"), (0.4, "Could well be chance"), (None, "Could well")):
+        assert words.verdict({"status": "not named", "named": False, "fdr": q}).startswith(said)
     assert words.verdict({"status": "named", "named": True, "fdr": 0.0001}) == "Almost certainly not chance"
 
 
@@ -86,3 +91,40 @@ def test_json_in_a_script_cannot_end_it_and_reads_back_the_same():
     text = json_for_script(nasty)
     assert not set("<>&\u2028\u2029") & set(text)
     assert json.loads(text) == nasty
+
+
+def test_every_metric_that_a_search_takes_has_words_and_an_entry_in_the_glossary():
+    assert set(MEASURES) == set(METRICS)
+    assert set(MEASURES) <= set(GLOSSARY)
+    for measure in MEASURES.values():
+        said = measure.sentence("the name", 0.625, elements="images")
+        assert "the name" in said
+        assert "0.62" in said or "62" in said or "0.6" in said
+        assert "{" not in said
+
+
+def test_a_certificate_is_told_in_plain_words():
+    """The text comes from the class that the search fills, so the two cannot drift apart."""
+    best = (80763, 454316)
+    same = read_proof(str(Certificate(best, 1, 32, 142_563_168, best, best)))
+    assert same.sentences[0] == (
+        "142,563,200 formulas were considered, 32 of them evaluated, the others ruled out by bounds."
+    )
+    assert "80,763 places; at 454,316 places" in same.sentences[1]
+    assert same.sentences[2:] == ("A beam search finds the same.",)
+    # In each of two rounds every formula was looked at anew, and counted once here.
+    twice = read_proof(str(Certificate((4, 9), 2, 10, 190, (3, 9), (7, 18))), elements="images")
+    assert twice.sentences[0].startswith("100 formulas were considered, 10 of them evaluated")
+    assert "4 images" in twice.sentences[1]
+    assert twice.sentences[2] == "A beam search falls short: an IoU of 0.3333 against 0.4444."
+    assert "No beam could find it" in twice.sentences[3]
+    assert "0.3889" in twice.sentences[3]
+    every = read_proof(str(Certificate((4, 9), 1, 150, 0, (4, 9), (8, 18))))
+    assert every.sentences[0] == "All 150 formulas were evaluated."
+    assert len(every.sentences) == 3
+
+
+def test_a_certificate_in_other_words_is_kept_as_it_is():
+    proof = read_proof("nothing does better")
+    assert proof.text == "nothing does better"
+    assert proof.sentences == ()

@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.support.fake_run import FakeRun, write_fake_run
 
+from microtome.report import pages
+from microtome.report.layout import UNIT_PARTS
 from microtome.report.pages import write_report
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -115,6 +117,16 @@ def ranged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def auroc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on whole images, searched by AUROC."""
+    return reported(
+        tmp_path_factory.mktemp("auroc") / "run", FakeRun(units=16, draws=10, metric="auroc", image_level=True)
+    )
+
+
+@pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 2,048 units."""
-    return reported(tmp_path_factory.mktemp("large") / "run", FakeRun(units=2048, draws=2))
+    """A run of 2,048 units. The list is what counts, so the pages of the units hold their first part alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "UNIT_PARTS", UNIT_PARTS[:1])
+        return reported(tmp_path_factory.mktemp("large") / "run", FakeRun(units=2048, draws=2))

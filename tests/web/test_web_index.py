@@ -31,6 +31,7 @@ def test_the_page_opens_from_a_file_and_says_what_came_out(plain: Path, open_pag
     )
     expect(page.locator("#tally")).to_have_text("128 of 128 units")
     assert page.locator("svg.chart").count() == 2
+    page.locator("#units").scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('.thumb img').naturalWidth === 448")
 
 
@@ -38,7 +39,11 @@ def test_searching_finds_words_and_numbers(plain: Path, open_page: Open):
     page = open_page(plain / "index.html")
     page.keyboard.press("/")
     page.keyboard.type("wheel")
-    expected = {u["unit"] for u in units_of(plain) if "wheel" in "".join(text for text, _ in u["words"])}
+    expected = {
+        u["unit"]
+        for u in units_of(plain)
+        if any("wheel" in "".join(text for text, _ in pieces) for pieces in (u["words"], *u["might"]))
+    }
     assert 0 < len(expected) < 128
     expect(page.locator("#tally")).to_have_text(f"{len(expected)} of 128 units")
     assert set(shown(page)) <= expected
@@ -89,7 +94,18 @@ def test_a_unit_that_is_not_named_shows_no_name_on_its_card(plain: Path, open_pa
     card = page.locator(".card").first
     expect(card.locator(".badge")).to_have_text("not named")
     expect(card.locator(".name")).to_have_text("no name beats chance")
-    assert card.locator(".concept").count() == 0
+    assert card.locator(".name .concept").count() == 0
+    unit = next(u for u in units_of(plain) if u["unit"] == shown(page)[0])
+    first, second, third = ("".join(text for text, _ in pieces) for pieces in unit["might"])
+    expect(card.locator(".might")).to_have_text(f"might be {first}, {second} or {third}?")
+    # A guess must not look like a name: neither heavy nor in the colour of one.
+    weights = "e => [getComputedStyle(e).fontWeight, getComputedStyle(e).color]"
+    guess = card.locator(".might .concept").first.evaluate(weights)
+    page.select_option("#status", "named")
+    name = page.locator(".card .name .concept").first.evaluate(weights)
+    assert guess[0] == "400"
+    assert int(name[0]) >= 600
+    assert guess[1] != name[1]
 
 
 def test_the_choice_is_in_the_address_and_comes_back(plain: Path, open_page: Open):
@@ -162,3 +178,19 @@ def test_cards_of_a_run_with_ranges_find_names_of_every_range(ranged: Path, open
     page.fill("#find", "".join(text for text, _ in other[1]))
     assert unit["unit"] in shown(page)
     assert page.locator(".card .also").count() >= 1
+
+
+def test_another_metric_names_sorts_bars_and_cards(auroc: Path, open_page: Open):
+    page = open_page(auroc / "index.html")
+    units = {unit["unit"]: unit for unit in units_of(auroc)}
+    assert page.locator("#sort option").first.text_content() == "held-out AUROC"
+    assert page.locator("#sort option", has_text="held-out IoU").count() == 1
+    best = units[shown(page)[0]]
+    assert best["heldout"] == max(unit["heldout"] or 0 for unit in units.values())
+    expect(page.locator(".card .numbers").first).to_have_text(f"AUROC {best['heldout']:.3f} · chance 0.517")
+    # Bars begin at 0.5, where there is no relation, not at 0.
+    notch = page.locator(".card .notch").first.evaluate("e => parseFloat(e.style.left)")
+    assert notch < 10
+    page.select_option("#sort", "overlap")
+    values = [units[n]["overlap"] for n in shown(page) if units[n]["overlap"] is not None]
+    assert values == sorted(values, reverse=True)

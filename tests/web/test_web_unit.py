@@ -154,8 +154,8 @@ def test_the_system_preference_is_followed_and_missing_storage_does_no_harm(brow
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_contrast(plain: Path, ranged: Path, open_page: Open, scheme: str):
-    for path in (plain / "index.html", unit_page(plain), unit_page(plain, 11), unit_page(ranged)):
+def test_text_has_contrast(plain: Path, ranged: Path, auroc: Path, open_page: Open, scheme: str):
+    for path in (plain / "index.html", unit_page(auroc), unit_page(plain), unit_page(plain, 11), unit_page(ranged)):
         page = open_page(path)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.locator("details").evaluate_all("all => all.forEach(d => { d.open = true; })")
@@ -163,8 +163,10 @@ def test_text_has_contrast(plain: Path, ranged: Path, open_page: Open, scheme: s
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_is_wider_than_a_small_screen(plain: Path, hostile: Path, ranged: Path, open_page: Open, width: int):
-    for run in (plain, hostile, ranged):
+def test_nothing_is_wider_than_a_small_screen(
+    plain: Path, hostile: Path, ranged: Path, auroc: Path, open_page: Open, width: int
+):
+    for run in (plain, hostile, ranged, auroc):
         for path in (run / "index.html", unit_page(run)):
             page = open_page(path)
             page.set_viewport_size({"width": width, "height": 800})
@@ -185,3 +187,17 @@ def test_predicted_concepts_are_marked_and_explained(ranged: Path, open_page: Op
     assert page.locator(".card .mark").count() > 0
     expect(page.locator(".part-intro .note")).to_contain_text("another model said where they are")
     assert page.locator("#category option", has_text="object (predicted)").count() == 1
+
+
+def test_a_page_without_a_name_shows_no_concept_in_the_colour_of_a_name(plain: Path, open_page: Open):
+    from microtome.report.view import read_run
+
+    units = read_run(plain).units
+    colour = "all => Array.from(new Set(all.map(e => getComputedStyle(e).color + getComputedStyle(e).fontWeight)))"
+    named = open_page(unit_page(plain, next(u.unit for u in units if u.named)))
+    strong = named.locator(".ranged .concept").evaluate_all(colour)
+    without = open_page(unit_page(plain, next(u.unit for u in units if u.lead.row["status"] == "not named")))
+    faint = without.locator(".ranged .concept").evaluate_all(colour)
+    assert len(strong) == len(faint) == 1
+    assert strong != faint
+    assert faint[0].endswith("400")

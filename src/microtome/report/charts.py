@@ -12,7 +12,7 @@ from microtome.report.words import Number
 
 WIDTH = 390
 HEIGHT = 225
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 16, 40
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 16, 40
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def nice_ticks(low: Number, high: Number, *, most: int = 5) -> list[Number]:
     return [round(step * k, 10) for k in range(first, last + 1)]
 
 
-def line_chart(points: Sequence[tuple[Number, Number]], *, x_name: str, y_name: str, label: str) -> Markup:
+def line_chart(
+    points: Sequence[tuple[Number, Number]], *, x_name: str, y_name: str, label: str, digits: int = 3
+) -> Markup:
     """A line through points with a dot and its value at each.
 
     Parameters
@@ -72,6 +74,8 @@ def line_chart(points: Sequence[tuple[Number, Number]], *, x_name: str, y_name: 
         What the axes mean.
     label:
         What the chart says, for those who cannot see it.
+    digits:
+        Decimals of the values at the dots.
     """
     xs, ys = [x for x, _ in points], [y for _, y in points]
     across = Scale(min(xs), max(xs), LEFT + 20, WIDTH - RIGHT - 20)
@@ -82,7 +86,7 @@ def line_chart(points: Sequence[tuple[Number, Number]], *, x_name: str, y_name: 
     pieces.append(f'<polyline class="c-line" points="{path}"/>')
     for x, y in points:
         pieces.append(f'<circle class="c-dot" cx="{across(x):.1f}" cy="{up(y):.1f}" r="4"/>')
-        pieces.append(f'<text class="c-value" x="{across(x):.1f}" y="{up(y) - 9:.1f}">{y:.3f}</text>')
+        pieces.append(f'<text class="c-value" x="{across(x):.1f}" y="{up(y) - 9:.1f}">{y:.{digits}f}</text>')
     return _svg(pieces, label)
 
 

@@ -14,10 +14,12 @@ from microtome.report.words import Number
 KINDS = {"plain": 0, "concept": 1, "predicted": 2}
 THUMBS_A_SHEET = 64
 FIELDS = (
-    *("unit", "status", "words", "categories", "length", "iou", "heldout", "chance", "p", "q"),
+    *("unit", "status", "words", "might", "categories", "length", "searched", "heldout", "overlap", "chance", "p", "q"),
     *("precision", "recall", "accuracy", "area", "range", "others", "thumb", "key"),
 )
-"""What each entry of `units` holds, in this order; static/index.js reads the order from the file."""
+"""What each entry of `units` holds, in this order; static/index.js reads the order from the file. A unit that is not
+named has no words, so that no list can call it by a name; `might` holds its runners-up."""
+MIGHT_BE = 3
 
 
 def data_script(view: RunView) -> str:
@@ -26,6 +28,9 @@ def data_script(view: RunView) -> str:
     payload = {
         "fields": FIELDS,
         "layer": view.layer,
+        "metric": view.measure.label,
+        "digits": view.measure.digits,
+        "floor": view.measure.floor,
         "top": view.top_score,
         "predicted": sorted(view.marker.predicted_categories),
         "units": [_entry(view, unit, sheets) for unit in view.units],
@@ -45,14 +50,18 @@ def _entry(view: RunView, unit: UnitView, sheets: set[str]) -> list[Any]:
     lead = unit.lead
     row, best = lead.row, chosen(lead) or {}
     top = lead.pictures("top")
+    might = [] if lead.named else _might_be(lead)
+    sources = [row] if lead.named else might
     sheet = f"{unit.unit // THUMBS_A_SHEET:03d}.jpg"
     return [
         unit.unit,
         row["status"],
-        _pieces(view, row),
-        [name for name in dict.fromkeys((row["category"] or "").split("+")) if name],
+        _pieces(view, row) if lead.named else [],
+        [_pieces(view, other) for other in might],
+        list(dict.fromkeys(name for source in sources for name in (source["category"] or "").split("+") if name)),
         row["length"],
-        _short(row["iou"]),
+        _short(row["iou"] if view.measure.key == "iou" else row["score"]),
+        _short(row["score_heldout"]),
         _short(row["iou_heldout"]),
         _short(row["chance"]),
         row["p"],
@@ -66,6 +75,12 @@ def _entry(view: RunView, unit: UnitView, sheets: set[str]) -> list[Any]:
         [sheet, unit.unit % THUMBS_A_SHEET] if top and sheet in sheets else None,
         top[0]["image"] if top else None,
     ]
+
+
+def _might_be(ranged: RangeView) -> list[Row]:
+    """The best single concepts of a unit without a name, those that overlap it at all."""
+    runners = sorted(ranged.runners_up, key=lambda row: row["rank"])
+    return [row for row in runners if row["iou"]][:MIGHT_BE]
 
 
 def _other(view: RunView, ranged: RangeView) -> list[Any]:

@@ -25,10 +25,14 @@ GLOSSARY: dict[str, tuple[str, str]] = {
     ),
     "chance": (
         "chance",
-        "What the same search scores when the unit's activations are laid over the wrong images (re-paired) or "
-        "moved within the image (shifted): there is nothing to find, so this is luck. The worse of the two is used.",
+        "What the same search scores on average when the unit's activations are laid over the wrong images (re-paired) "
+        "or moved about within the image (shifted): there is nothing to find, so this is luck. The higher is shown.",
     ),
-    "p": ("p", "How often chance alone scores at least this well. Small = hard to explain by luck."),
+    "p": (
+        "p",
+        "How often chance alone scores at least this well. Small = hard to explain by luck. Each kind of chance gives "
+        "one; the larger is shown. For re-paired images, units that fire about as often share their draws.",
+    ),
     "q": (
         "q",
         "p corrected for the many units that were tried. If every unit with q below 0.05 is called named, about "
@@ -47,13 +51,34 @@ GLOSSARY: dict[str, tuple[str, str]] = {
         "recall",
         "Of the places where the unit fires, the share where the name holds. Also called activation coverage.",
     ),
+    "f1": ("F1", "The balance of precision and recall (their harmonic mean). 1 = the same places, 0 = none in common."),
+    "mcc": (
+        "MCC",
+        "Matthews correlation: how well holding and firing go together over all places. 1 = always, 0 = unrelated, "
+        "-1 = never.",
+    ),
+    "auroc": (
+        "AUROC",
+        "Of all pairs of an image where the name holds and one where it does not, the share in which the first has the "
+        "higher activation. 0.5 = no relation, 1 = always. It needs no threshold.",
+    ),
+    "mann_whitney": (
+        "Mann-Whitney p",
+        "How often an AUROC this high comes up if name and activation are unrelated. It knows nothing of the search "
+        "among many names, nor of the many units.",
+    ),
+    "beam": (
+        "beam search",
+        "A search that keeps only the best few formulas of each length and adds a concept to those.",
+    ),
     "lift": (
         "lift",
         "How much more often the unit fires where the concept holds than it does anywhere. 1 = no connection.",
     ),
     "certificate": (
         "certificate",
-        "A proof in whole numbers that no other formula of this length does better on the searched images.",
+        "A proof that no other formula of this length does better on the searched images: every one was either "
+        "evaluated or cannot reach this score, because its counts of places are too small.",
     ),
     "range": (
         "range",

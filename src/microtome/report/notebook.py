@@ -36,8 +36,8 @@ def notebook_view(run: Path, *, most: int = 10) -> str:
     """
     view = read_run(run)
     named = [unit for unit in view.units if unit.named]
-    best = sorted(named, key=lambda unit: -(unit.lead.row["iou_heldout"] or 0.0))[:most]
-    heads = ("", "unit", "fires on", "held-out IoU", "chance", "q")
+    best = sorted(named, key=lambda unit: -(unit.lead.row["score_heldout"] or 0.0))[:most]
+    heads = ("", "unit", "fires on", f"held-out {view.measure.label}", "chance", "q")
     head = Markup("").join(Markup('<th style="{}">{}</th>').format(CELL, text) for text in heads)
     body = Markup("").join(_line(view, unit) for unit in best)
     title = f"{view.layer}: {len(named):,} of {words.plural(len(view.units), 'unit')} have a name that beats chance"
@@ -55,8 +55,8 @@ def _line(view: RunView, unit: UnitView) -> Markup:
         _thumbnail(view, unit),
         str(unit.unit),
         phrase(formula_of(view, row)),
-        words.number(row["iou_heldout"]),
-        words.number(row["chance"]),
+        view.measure.number(row["score_heldout"]),
+        view.measure.number(row["chance"]),
         words.probability(row["fdr"]),
     )
     return Markup("<tr>{}</tr>").format(

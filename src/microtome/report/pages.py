@@ -124,7 +124,7 @@ def _environment() -> Environment:
         thousands=words.count,
         activation=words.activation,
         plural=words.plural,
-        percent_of=lambda value, whole: f"{100 * min(max(value / whole, 0.0), 1.0):.2f}%",
+        percent_of=_percent_of,
     )
     return environment
 
@@ -132,6 +132,11 @@ def _environment() -> Environment:
 @lru_cache(maxsize=1)
 def _unit_template() -> Any:
     return _environment().get_template("unit.html.j2")
+
+
+def _percent_of(value: words.Number, whole: words.Number, floor: words.Number = 0) -> str:
+    """How far along a bar from `floor` to `whole` a value lies."""
+    return f"{100 * min(max((value - floor) / (whole - floor), 0.0), 1.0):.2f}%"
 
 
 def _copy_static(folder: Path) -> None:

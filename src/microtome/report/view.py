@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from microtome.core.errors import RunError, problems_together
 from microtome.report.chance import ChanceDraws
+from microtome.report.measure import MEASURES, Measure
 from microtome.report.words import Marker
 
 Row = Mapping[str, Any]
@@ -23,13 +24,13 @@ Row = Mapping[str, Any]
 COLUMNS: dict[str, tuple[str, ...]] = {
     "units": (
         *("unit", "site", "range", "low", "high", "area", "active", "mean", "std", "max", "formula", "words"),
-        *("category", "length", "iou", "iou_heldout", "chance", "chance_kind", "p", "fdr", "named", "status"),
-        *("reason", "accuracy_active", "accuracy_silent", "top_classes"),
+        *("category", "length", "iou", "iou_heldout", "score", "score_heldout", "chance", "chance_kind", "p", "fdr"),
+        *("named", "status", "reason", "accuracy_active", "accuracy_silent", "top_classes"),
     ),
     "explanations": (
         *("unit", "method", "range", "length", "formula", "words", "category", "iou", "iou_heldout", "chance"),
-        *("p", "fdr", "precision", "recall", "precision_heldout", "recall_heldout", "score", "threshold"),
-        *("named", "chosen", "certificate"),
+        *("p", "fdr", "precision", "recall", "precision_heldout", "recall_heldout", "score", "score_heldout"),
+        *("mann_whitney_p", "threshold", "named", "chosen", "certificate"),
     ),
     "runners_up": ("unit", "range", "rank", "formula", "words", "category", "iou", "iou_heldout"),
     "concepts": ("concept", "category", "predicted", "elements_search", "elements_heldout", "images"),
@@ -124,11 +125,27 @@ class RunView:
         """The name of the layer, as the user typed it."""
         return str(self.manifest["model"]["layer"])
 
+    @property
+    def measure(self) -> Measure:
+        """The metric that names were searched and judged by."""
+        return MEASURES[self.manifest["settings"].get("metric") or "iou"]
+
+    @property
+    def image_level(self) -> bool:
+        """True when a whole image either makes a unit fire or does not; there is nothing to outline then."""
+        return self.manifest["elements"]["kind"] == "image"
+
+    @property
+    def ranges(self) -> Iterable[RangeView]:
+        """All ranges of all units."""
+        return (ranged for unit in self.units for ranged in unit.ranges)
+
     @cached_property
     def top_score(self) -> float:
-        """The full width of bars of held-out IoU, common to all pages so that they can be compared."""
-        rows = [ranged.row for unit in self.units for ranged in unit.ranges]
-        return max([score for row in rows for score in (row["iou_heldout"], row["chance"]) if score] + [0.01])
+        """The full width of bars of held-out scores, common to all pages so that they can be compared."""
+        rows = [ranged.row for ranged in self.ranges]
+        least = self.measure.floor + 0.01
+        return max([score for row in rows for score in (row["score_heldout"], row["chance"]) if score] + [least])
 
     @property
     def many_ranges(self) -> bool:
@@ -196,6 +213,13 @@ def _manifest(run: Path) -> Row:
         raise RunError(
             f"'{path}' is of kind '{manifest['kind']}', format {manifest['format']}.",
             expected="kind 'dissect', format 1",
+            next_step="use the version of microtome that wrote the run",
+        )
+    metric = manifest["settings"].get("metric") or "iou"
+    if metric not in MEASURES:
+        raise RunError(
+            f"'{path}' was searched by the metric '{metric}'.",
+            expected=f"one of: {', '.join(MEASURES)}",
             next_step="use the version of microtome that wrote the run",
         )
     return manifest

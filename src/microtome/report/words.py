@@ -166,9 +166,9 @@ def verdict(row: Mapping[str, Any]) -> str:
         return "Silent"
     if row["status"] == "failed":
         return "Failed"
-    if not row["named"]:
-        return "Could well be chance"
     q = row["fdr"]
+    if not row["named"]:
+        return "Not sure enough to be a name" if q is not None and q < 0.2 else "Could well be chance"
     if q is None:
         return "Beats chance"
     if q < 0.001:

@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 
 from microtome.report import words
+from microtome.report.chance import KINDS
 from microtome.report.charts import Bar, Mark, histogram
 from microtome.report.parts.common import categories_of, chosen, formula_of
 from microtome.report.view import RangeView, RunView, UnitView
 
-BINS = 16
+BINS = 24
+HALF = 0.5
+
+CHANCE_KINDS = {
+    "re-paired": "Re-paired: what the unit did on one image is laid over another image. A name that still fits owes it "
+    "to luck.",
+    "shifted": "Shifted: what the unit did is moved about within its own image. What the image shows as a whole still "
+    "helps; knowing where does not.",
+}
 
 
 def headline(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any]:
@@ -35,6 +44,7 @@ def headline(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, A
         "verdict": words.verdict(row),
         "runners_up": runners,
         "scale": view.top_score,
+        "fit": fit(view, ranged) if ranged.named else [],
     }
 
 
@@ -51,28 +61,37 @@ def range_in_words(ranged: RangeView) -> str:
 def certainty(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
     """Held-out score against chance: sentences, numbers, and the draws of the null with the score among them."""
     row = ranged.row
-    if row["iou_heldout"] is None:
+    if row["score_heldout"] is None:
         return None
-    draws = view.chance.of(unit.unit, range=ranged.number, length=row["length"], kind=row["chance_kind"])
+    draws = {kind: view.chance.of(unit.unit, range=ranged.number, kind=kind) for kind in KINDS}
+    first = row["chance_kind"] or KINDS[0]
+    other = next(kind for kind in KINDS if kind != first)
     return {
         "row": row,
         "verdict": words.verdict(row),
         "sentences": _sentences(view, ranged),
-        "chart": _null_chart(draws, row["iou_heldout"]) if draws.size else None,
-        "draws": int(draws.size),
+        "chart": _null_chart(view, draws[first], draws[other], row["score_heldout"]) if draws[first].size else None,
+        "kinds": [
+            {"kind": kind, "draws": int(draws[kind].size), "means": CHANCE_KINDS[kind], "decides": kind == first}
+            for kind in (first, other)
+            if draws[kind].size
+        ],
+        "no_shifts": bool(draws["re-paired"].size) and not draws["shifted"].size,
         "explanation": chosen(ranged),
     }
 
 
 def _sentences(view: RunView, ranged: RangeView) -> list[str]:
     row, level = ranged.row, view.manifest["settings"].get("fdr")
+    subject = "the name" if row["named"] else "the best formula, which is no name,"
     kinds = {"re-paired": "laid over the wrong images", "shifted": "moved about within each image"}
     where = kinds.get(row["chance_kind"] or "", "put where they do not belong")
-    found = words.number(row["iou_heldout"])
-    sentences = [f"On images that took no part in the search, the name and the unit overlap with an IoU of {found}."]
+    sentences = [view.measure.sentence(subject, row["score_heldout"], elements=elements_word(view))]
     if row["chance"] is not None:
-        luck = words.number(row["chance"])
-        sentences.append(f"With the unit's activations {where}, the same search reaches {luck}: that much is luck.")
+        luck = view.measure.number(row["chance"])
+        sentences.append(
+            f"With the unit's activations {where}, the same search still reaches {luck} on average: that much is luck."
+        )
     if row["p"] is not None:
         sentences.append(
             f"A score like this comes up by luck {words.odds(row['p'])} (p = {words.probability(row['p'])})."
@@ -87,38 +106,62 @@ def _sentences(view: RunView, ranged: RangeView) -> list[str]:
         sentences.append(
             f"Since many units were tried, that is not enough to call it a name (q = {q}, limit {level:g})."
         )
-    return sentences + _how_much(ranged, elements=elements_word(view))
+    best = chosen(ranged)
+    if best is not None and best["mann_whitney_p"] is not None:
+        sentences.append(
+            f"The Mann-Whitney test, which takes no account of the search among many names, gives "
+            f"p = {words.probability(best['mann_whitney_p'])} for these images; the name rests on q."
+        )
+    return sentences
 
 
 def elements_word(view: RunView) -> str:
     """What the run counts, in plain words."""
-    return "places" if view.manifest["elements"]["kind"] == "pixel" else "images"
+    return "images" if view.image_level else "places"
 
 
-def _how_much(ranged: RangeView, *, elements: str) -> list[str]:
-    """A name can be beyond doubt and yet cover little: say how much of the unit it covers."""
+def fit(view: RunView, ranged: RangeView) -> list[str]:
+    """A name can be beyond doubt and yet cover little: how much it covers, and what is wrong with it."""
     best = chosen(ranged)
     if best is None or best["recall_heldout"] is None or best["precision_heldout"] is None:
         return []
-    covered, fires = words.share(best["recall_heldout"]), words.share(best["precision_heldout"])
-    return [
-        f"The name covers {covered} of the {elements} where the unit fires; "
-        f"the unit fires at {fires} of the {elements} named."
+    covered, kept = best["recall_heldout"], best["precision_heldout"]
+    elements = elements_word(view)
+    sentences = [
+        f"The name holds at {words.share(covered)} of the {elements} where the unit fires; "
+        f"the unit fires at {words.share(kept)} of the {elements} where the name holds."
     ]
+    if covered < HALF and kept < HALF:
+        sentences.append("So it is a hint, not the whole story: mostly one is there without the other.")
+    elif covered < HALF:
+        sentences.append("So it is not the whole story: most of the firing happens elsewhere.")
+    elif kept < HALF:
+        sentences.append("So the name is wider than the unit, which passes over most of what it says.")
+    return sentences
 
 
-def _null_chart(draws: np.ndarray, score: float) -> str:
-    top = max(float(draws.max()), 1e-4)
-    heights, edges = np.histogram(draws, bins=BINS, range=(0.0, top * 1.05))
-    bars = [Bar(float(a), float(b), float(h)) for a, b, h in zip(edges[:-1], edges[1:], heights, strict=True)]
+def _null_chart(view: RunView, draws: np.ndarray, others: np.ndarray, score: float) -> str:
+    """The draws of the null that sets the bar as bars, those of the other one as an outline, in percent of each."""
+    measure = view.measure
+    everything = np.concatenate([draws, others])
+    low = min(measure.floor, float(everything.min()))
+    high = max(float(everything.max()), low + 1e-4)
+    ends = (low, high + 0.02 * (high - low))
     beaten = float((draws < score).mean())
     return histogram(
-        bars,
-        marks=[Mark(score, f"this unit: {score:.3f}")],
-        x_name="held-out IoU",
-        y_name="draws of chance",
-        label=f"Histogram of {draws.size} draws of chance, up to {draws.max():.3f}. This unit scores {score:.3f}, "
-        f"more than {beaten:.0%} of the draws.",
+        _percent(draws, ends),
+        outline=_percent(others, ends) if others.size else [],
+        marks=[Mark(score, f"this unit: {measure.number(score)}")],
+        x_name=f"held-out {measure.label}",
+        y_name="% of draws",
+        label=f"Histogram of {draws.size} draws of chance, up to {measure.number(float(draws.max()))}. This unit "
+        f"scores {measure.number(score)}, more than {beaten:.0%} of the draws.",
         height=190,
         style="c-bar c-chance",
     )
+
+
+def _percent(values: np.ndarray, ends: tuple[float, float]) -> list[Bar]:
+    heights, edges = np.histogram(values, bins=BINS, range=ends)
+    percent = 100 * heights / values.size
+    return [Bar(float(a), float(b), float(h)) for a, b, h in zip(edges[:-1], edges[1:], percent, strict=True)]

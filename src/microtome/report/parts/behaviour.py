@@ -8,6 +8,7 @@ from typing import Any
 
 from microtome.report import words
 from microtome.report.charts import Bar, Mark, histogram
+from microtome.report.parts.answer import elements_word
 from microtome.report.parts.common import pictures
 from microtome.report.view import RangeView, RunView, UnitView
 
@@ -15,20 +16,23 @@ from microtome.report.view import RangeView, RunView, UnitView
 def top_images(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
     """The images that the unit fires on most."""
     shown = pictures(view, unit, ranged, "top")
-    return {"pictures": shown, "named": ranged.named} if shown else None
+    if not shown:
+        return None
+    judged = any(picture["right"] is not None for picture in shown)
+    return {"pictures": shown, "named": ranged.named, "ranged": bool(ranged.number), "judged": judged}
 
 
 def deciles(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
     """One example from each tenth of the unit's positive activations: the top images are not all of it."""
     shown = pictures(view, unit, ranged, "decile")
-    return {"pictures": shown} if shown else None
+    return {"pictures": shown, "ranged": bool(ranged.number)} if shown else None
 
 
 def disagreements(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
     """Images where the name holds and the unit is silent, and the other way round."""
     misses = pictures(view, unit, ranged, "miss")
     alarms = pictures(view, unit, ranged, "false alarm")
-    return {"misses": misses, "alarms": alarms} if misses or alarms else None
+    return {"misses": misses, "alarms": alarms, "named": ranged.named} if misses or alarms else None
 
 
 def activations(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
@@ -59,7 +63,7 @@ def activations(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str
         y_ticks=False,
         height=200,
     )
-    return {"chart": chart, "row": row, "total": total, "ranged": bool(ranged.number)}
+    return {"chart": chart, "row": row, "total": total, "ranged": bool(ranged.number), "elements": elements_word(view)}
 
 
 def when_active(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:

@@ -46,6 +46,9 @@ def scale_of(values: Sequence[words.Number | None]) -> float:
 def picture(view: RunView, unit: UnitView, ranged: RangeView, row: Row) -> Mapping[str, Any]:
     """One exemplar as the picture macro wants it: where its tile lies, its text, its alternative text."""
     place, column = divmod(int(row["tile"]), SPRITE_COLUMNS)
+    # Where whole images are counted nothing is outlined, so the caption says whether the name holds.
+    fires = row["kind"] == "top" and (ranged.row["low"] is None or row["value"] > ranged.row["low"])
+    told = view.image_level and ranged.named and fires
     kinds = {"top": "Top image", "decile": "Example", "miss": "Miss", "false alarm": "False alarm"}
     about = phrase(formula_of(view, ranged.row)) if ranged.named else "not named"
     value = words.activation(row["value"])
@@ -58,6 +61,7 @@ def picture(view: RunView, unit: UnitView, ranged: RangeView, row: Row) -> Mappi
         "value": value,
         "iou": row["iou"],
         "split": row["split"],
+        "holds": row["iou"] > 0 if told and row["iou"] is not None else None,
         "label": row["label"],
         "predicted": row["predicted"],
         "right": row["right"],

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
+from microtome.report import words
+from microtome.report.parts.answer import elements_word
 from microtome.report.parts.common import chosen, formula_of, scale_of
 from microtome.report.view import RangeView, RunView, UnitView
+
+PROOF = re.compile(
+    r"(?P<both>\d+)/(?P<union>\d+); rounds (?P<rounds>\d+); evaluated (?P<evaluated>\d+); bounded (?P<bounded>\d+); "
+    r"beam (?P<beam_both>\d+)/(?P<beam_union>\d+); left-deep (?P<own_both>\d+)/(?P<own_union>\d+)"
+)
 
 
 def steps(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
@@ -17,22 +26,35 @@ def steps(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any]
     rows = sorted((r for r in ranged.explanations if r["method"] == method), key=lambda r: r["length"])
     if not rows:
         return None
-    listed, before, before_heldout = [], 0.0, 0.0
+    searched = "iou" if view.measure.key == "iou" else "score"
+    listed = []
+    before = before_heldout = view.measure.floor
     for row in rows:
-        iou, heldout = row["iou"], row["iou_heldout"]
+        score, heldout = row[searched], row["score_heldout"]
         listed.append(
             {
                 "row": row,
                 "formula": formula_of(view, row),
-                "gain": None if iou is None else iou - before,
+                "score": score,
+                "gain": None if score is None else score - before,
                 "gain_heldout": None if heldout is None else heldout - before_heldout,
                 "chosen": bool(row["chosen"]),
             }
         )
-        before, before_heldout = iou or before, heldout or before_heldout
-    scale = scale_of([score for row in rows for score in (row["iou"], row["iou_heldout"])])
-    metric = view.manifest["settings"].get("metric") or "iou"
-    return {"steps": listed, "scale": scale, "method": method, "metric": None if metric == "iou" else metric}
+        before = before if score is None else score
+        before_heldout = before_heldout if heldout is None else heldout
+    simpler = None
+    if best is not None and best["score_heldout"] is not None:
+        shorter = (row for row in rows if row["length"] < best["length"] and row["score_heldout"] is not None)
+        simpler = next((row for row in shorter if row["score_heldout"] >= best["score_heldout"]), None)
+    scale = scale_of([score for one in listed for score in (one["score"], one["row"]["score_heldout"])])
+    return {
+        "steps": listed,
+        "scale": max(scale, view.measure.floor + 0.01),
+        "method": method,
+        "named": ranged.named,
+        "simpler": formula_of(view, simpler) if simpler and ranged.named else None,
+    }
 
 
 def other_methods(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
@@ -50,21 +72,82 @@ def other_methods(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[s
 
 
 def certificate(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
-    """The proof that no formula does better, for each length that has one."""
-    rows = sorted((r for r in ranged.explanations if r["certificate"]), key=lambda r: (r["method"], r["length"]))
+    """The proof that no formula does better, for each length that has one, the page's own length first."""
     if not ranged.explanations:
         return None
-    proved = [{"length": row["length"], "method": row["method"], **_read(row["certificate"])} for row in rows]
     best = chosen(ranged)
-    return {"proved": proved, "chosen_proved": bool(best and best["certificate"]), "best": best}
+    rows = [row for row in ranged.explanations if row["certificate"]]
+    rows.sort(key=lambda row: (not row["chosen"], row["method"], row["length"]))
+    proved = [
+        {
+            "row": row,
+            "formula": formula_of(view, row),
+            "proof": read_proof(row["certificate"], elements=elements_word(view)),
+        }
+        for row in rows
+    ]
+    return {
+        "proved": proved,
+        "chosen_proved": bool(best and best["certificate"]),
+        "best": best,
+        "beam": view.manifest["settings"].get("beam"),
+        "named": ranged.named,
+    }
 
 
-def _read(text: str) -> dict[str, Any]:
-    """A certificate is a sentence, or a JSON object of integers: then each field is listed."""
-    try:
-        fields = json.loads(text)
-    except json.JSONDecodeError:
-        return {"sentence": text, "fields": {}}
-    if not isinstance(fields, dict):
-        return {"sentence": text, "fields": {}}
-    return {"sentence": str(fields.pop("sentence", "")), "fields": fields}
+@dataclass(frozen=True)
+class Proof:
+    """What a certificate says.
+
+    Attributes
+    ----------
+    text:
+        The certificate itself.
+    sentences:
+        The same in plain words; empty where it is written in another way than the exact search writes it.
+    """
+
+    text: str
+    sentences: tuple[str, ...]
+
+
+def read_proof(text: str, *, elements: str = "places") -> Proof:
+    """A certificate in plain words.
+
+    Parameters
+    ----------
+    text:
+        `4/9; rounds 1; evaluated 32; bounded 968; beam 4/9; left-deep 4/9`: the best IoU as intersection over union,
+        rounds of the search, formulas evaluated, formulas that bounds excluded (in each round anew), the best that a
+        beam found, the best that left-deep formulas can do.
+    elements:
+        What was counted: "places" or "images".
+    """
+    match = PROOF.fullmatch(text.strip())
+    if match is None:
+        return Proof(text, ())
+    n = {name: int(value) for name, value in match.groupdict().items()}
+    considered = (n["evaluated"] + n["bounded"]) // max(n["rounds"], 1)
+    best = Fraction(n["both"], max(n["union"], 1))
+    beam = Fraction(n["beam_both"], max(n["beam_union"], 1))
+    own = Fraction(n["own_both"], max(n["own_union"], 1))
+    if not n["bounded"]:
+        how = f"all {words.plural(considered, 'formula')} were evaluated"
+    elif n["evaluated"]:
+        how = f"{words.plural(considered, 'formula')} were considered, {n['evaluated']:,} of them evaluated"
+        how += ", the others ruled out by bounds"
+    else:
+        how = f"{words.plural(considered, 'formula')} were considered, and bounds ruled out all but the best one known"
+    both, union = f"{n['both']:,} {elements}", f"{n['union']:,} {elements}"
+    reached = f"It holds and the unit fires at {both}; at {union} one or the other is true"
+    sentences = [f"{how[0].upper()}{how[1:]}.", f"{reached}: an IoU of {float(best):.3f}."]
+    if beam == best:
+        sentences.append("A beam search finds the same.")
+    else:
+        sentences.append(f"A beam search falls short: an IoU of {float(beam):.4f} against {float(best):.4f}.")
+    if own < best:
+        sentences.append(
+            f"No beam could find it, whatever its width: formulas built by adding one concept at a time reach "
+            f"{float(own):.4f} at most."
+        )
+    return Proof(text, tuple(sentences))

@@ -10,7 +10,8 @@ import numpy as np
 
 from microtome.report import words
 from microtome.report.charts import Bar, histogram, line_chart
-from microtome.report.view import RunView
+from microtome.report.parts.answer import elements_word
+from microtome.report.view import RangeView, Row, RunView
 
 BINS = 30
 METHODS = {
@@ -25,66 +26,100 @@ def intro(view: RunView) -> Mapping[str, Any]:
     summary = view.manifest["summary"]
     named = sum(unit.named for unit in view.units)
     without = Counter(unit.lead.row["status"] for unit in view.units if not unit.named)
-    leads = [unit.lead for unit in view.units if unit.named]
-    best = sorted(leads, key=lambda r: -(r.row["iou_heldout"] or 0.0))[:3]
+    rows = [ranged.row for ranged in view.ranges]
     return {
         "layer": view.layer,
         "model": view.manifest["model"]["spec"],
         "data": view.manifest["data"]["name"],
         "units": len(view.units),
+        "some": view.manifest["settings"].get("units") is not None,
         "named": named,
         "without": [(status, without[status]) for status in ("not named", "silent", "failed") if without[status]],
         "distinct": summary.get("distinct_concepts"),
-        "mean_iou": summary.get("mean_iou"),
-        "mean_chance": summary.get("mean_chance"),
+        "mean_score": _mean([row["score_heldout"] for row in rows]),
+        "mean_chance": _mean([row["chance"] for row in rows]),
         "accuracy": summary.get("accuracy"),
-        "examples": [view.marker.segments(r.row["words"], r.row["formula"]) for r in best],
+        "examples": [view.marker.segments(row["words"], row["formula"]) for row in _examples(view)],
         "many_ranges": view.many_ranges,
         "predicted": sorted(view.marker.predicted_categories),
     }
 
 
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _examples(view: RunView, *, most: int = 3) -> list[Row]:
+    """Rows of the clearest names, of different concepts: three units for tractors would say it three times."""
+    leads = [unit.lead.row for unit in view.units if unit.named]
+    picked: list[Row] = []
+    seen: set[str] = set()
+    for row in sorted(leads, key=lambda row: -(row["score_heldout"] or 0.0)):
+        concepts = set(view.marker.leaves(row["formula"] or ""))
+        if len(picked) < most and not concepts & seen:
+            picked.append(row)
+            seen |= concepts
+    return picked
+
+
 def charts(view: RunView) -> Mapping[str, Any] | None:
-    """IoU against length, held-out IoU against chance, and which categories the names are made of."""
+    """Score against length, held-out score against chance, and which categories the names are made of."""
     shown = {"length": _by_length(view), "chance": _against_chance(view), "categories": _categories(view)}
     return shown if any(shown.values()) else None
 
 
 def _by_length(view: RunView) -> str | None:
-    points = [
-        (int(step["length"]), float(step["iou"]))
-        for step in view.manifest["summary"].get("by_length") or []
-        if step["iou"] is not None
-    ]
+    ladders = [ladder for ranged in view.ranges if (ladder := _ladder(ranged))]
+    longest = max((len(ladder) for ladder in ladders), default=0)
+    points = []
+    for k in range(longest):
+        score = _mean([ladder[min(k, len(ladder) - 1)] for ladder in ladders])
+        if score is not None:
+            points.append((k + 1, score))
     if len(points) < 2:
         return None
-    told = ", ".join(f"{iou:.3f} at length {length}" for length, iou in points)
+    measure = view.measure
+    told = ", ".join(f"{measure.number(score)} at length {length}" for length, score in points)
     return line_chart(
-        points, x_name="concepts in the formula", y_name="mean IoU", label=f"Mean IoU by formula length: {told}."
+        points,
+        x_name="concepts in the formula",
+        y_name=f"mean held-out {measure.label}",
+        label=f"Mean held-out {measure.label} by formula length: {told}.",
+        digits=measure.digits,
     )
+
+
+def _ladder(ranged: RangeView) -> list[float | None]:
+    """Held-out scores of the chosen method by length."""
+    method = next((row["method"] for row in ranged.explanations if row["chosen"]), None)
+    rows = sorted((row for row in ranged.explanations if row["method"] == method), key=lambda row: row["length"])
+    return [row["score_heldout"] for row in rows]
 
 
 def _against_chance(view: RunView) -> str | None:
-    scores = [r.row["iou_heldout"] for u in view.units for r in u.ranges if r.row["iou_heldout"] is not None]
-    if not scores:
+    measure = view.measure
+    scores = np.array([r.row["score_heldout"] for r in view.ranges if r.row["score_heldout"] is not None])
+    if not scores.size:
         return None
-    draws = view.chance.iou_heldout
-    top = max(max(scores), float(draws.max()) if draws.size else 0.0, 1e-4) * 1.02
-    bars = _shares(np.asarray(scores), top)
-    outline = _shares(draws, top) if draws.size else []
-    middle = f"Half of the units score above {np.median(scores):.3f}"
-    middle += f"; half of the draws of chance score above {np.median(draws):.3f}." if draws.size else "."
+    draws = view.chance.score
+    everything = np.concatenate([scores, draws])
+    low = min(measure.floor, float(everything.min()))
+    ends = (low, low + (max(float(everything.max()), low + 1e-4) - low) * 1.02)
+    middle = f"Half of the units score above {measure.number(float(np.median(scores)))}"
+    if draws.size:
+        middle += f"; half of the draws of chance score above {measure.number(float(np.median(draws)))}"
     return histogram(
-        bars,
-        outline=outline,
-        x_name="held-out IoU",
+        _shares(scores, ends),
+        outline=_shares(draws, ends) if draws.size else [],
+        x_name=f"held-out {measure.label}",
         y_name="% of units, % of draws",
-        label=f"Histogram of held-out IoU of units against chance. {middle}",
+        label=f"Histogram of held-out {measure.label} of units against chance. {middle}.",
     )
 
 
-def _shares(values: np.ndarray, top: float) -> list[Bar]:
-    heights, edges = np.histogram(values, bins=BINS, range=(0.0, top))
+def _shares(values: np.ndarray, ends: tuple[float, float]) -> list[Bar]:
+    heights, edges = np.histogram(values, bins=BINS, range=ends)
     percent = 100 * heights / max(values.size, 1)
     return [Bar(float(a), float(b), float(h)) for a, b, h in zip(edges[:-1], edges[1:], percent, strict=True)]
 
@@ -105,31 +140,83 @@ def _categories(view: RunView) -> Sequence[Mapping[str, Any]]:
 def what_was_done(view: RunView) -> Mapping[str, Any]:
     """Model, data, search and chance, as a list of facts; and notes that a reader should know."""
     manifest = view.manifest
+    heldout = manifest["heldout"] or {}
+    notes = [*manifest.get("notes", []), *manifest["data"].get("notes", []), *heldout.get("notes", [])]
+    note = manifest["model"].get("note") or ""
+    if note and note not in " ".join(notes):
+        notes.insert(0, note)
+    return {
+        "facts": [(name, text) for name, text in _facts(view) if text],
+        "findings": [text for text in (_beam(view), _accuracy(view)) if text],
+        "notes": list(dict.fromkeys(notes)),
+        "created": manifest.get("created", ""),
+    }
+
+
+def _facts(view: RunView) -> list[tuple[str, str]]:
+    manifest = view.manifest
     model, data, heldout = manifest["model"], manifest["data"], manifest["heldout"]
     settings, elements = manifest["settings"], manifest["elements"]
-    kind = "places" if elements["kind"] == "pixel" else "images"
+    kind = elements_word(view)
     tested = "the other half of the images, which took no part in the search"
     if heldout is not None:
         tested = f"{heldout['name']} ({words.plural(heldout['images'], 'image')})"
-    quantile = settings.get("quantile")
     method = settings.get("method", "")
-    facts = [
-        ("Network", f"{model['spec']}, layer {model['layer']}: {words.plural(model['units'], 'unit')}"),
+    length = settings.get("max_length", 1)
+    longest = "" if method == "netdissect" else f"; up to {words.plural(length, 'concept')}, by {view.measure.label}"
+    units = words.plural(model["units"], "unit")
+    units = f"{units} of it" if settings.get("units") is not None else f"all {units}"
+    return [
+        ("Network", f"{model['spec']}, layer {model['layer']}: {units}"),
         (
-            "Shown",
+            "Images",
             f"{data['name']}: {words.plural(data['images'], 'image')}, {words.plural(len(view.concepts), 'concept')}",
         ),
-        ("Firing", f"above a threshold that {words.share(quantile)} of its activations exceed" if quantile else ""),
-        ("Search", f"{METHODS.get(method, method)}; up to {settings.get('max_length', 1)} concepts"),
+        ("Firing", _firing(view, settings)),
+        ("Search", f"{METHODS.get(method, method)}{longest}"),
         ("Scored on", tested),
         ("Counted", f"{words.count(elements['search'])} {kind} searched, {words.count(elements['heldout'])} held out"),
-        ("Chance", f"the same search on {settings.get('permutations', 0)} re-pairings of images"),
+        ("Chance", _chance(view)),
     ]
-    notes = [*manifest.get("notes", []), *data.get("notes", []), *((heldout or {}).get("notes") or [])]
-    return {
-        "facts": [(name, text) for name, text in facts if text],
-        "notes": list(dict.fromkeys(notes)),
-        "created": manifest.get("created", ""),
-        "beam": manifest["summary"].get("beam"),
-        "model_note": model.get("note") or "",
-    }
+
+
+def _firing(view: RunView, settings: Mapping[str, Any]) -> str:
+    if view.many_ranges:
+        return f"{words.plural(int(settings.get('ranges') or 0), 'range')} of its positive activations, each on its own"
+    quantile = settings.get("quantile")
+    if not quantile:
+        return ""
+    text = f"above a threshold that {words.share(quantile)} of its activations exceed"
+    return f"{text}; AUROC itself needs no threshold" if view.measure.key == "auroc" else text
+
+
+def _chance(view: RunView) -> str:
+    repaired, shifted = view.chance.count("re-paired"), view.chance.count("shifted")
+    if not repaired and not shifted:
+        return "not measured, so no name is claimed"
+    text = f"the same search where there is nothing to find: {repaired:,} times with images re-paired"
+    return f"{text}, {shifted:,} times with activations shifted within images" if shifted else text
+
+
+def _beam(view: RunView) -> str:
+    """How often a beam search alone would have been wrong."""
+    beam = view.manifest["summary"].get("beam") or {}
+    searched = beam.get("searched")
+    if not searched:
+        return ""
+    missed, own = beam["beam_not_optimal_full"], beam["beam_not_optimal_own"]
+    of = f"{searched:,} searches"
+    if not missed:
+        return f"A beam search alone would have found the best formula in all of {of}; the exact search proves it."
+    return (
+        f"A beam search alone would have missed the best formula in {missed:,} of {of} "
+        f"({words.share(missed / searched)}); in {own:,} it missed even the best of those that it can write "
+        "(one concept added at a time)."
+    )
+
+
+def _accuracy(view: RunView) -> str:
+    accuracy = view.manifest["summary"].get("accuracy")
+    if accuracy is None:
+        return "The images have no classes that the network answers with, so nothing is said about right and wrong."
+    return f"The network answers right on {words.share(accuracy)} of these images."

@@ -17,9 +17,10 @@
   const tally = document.getElementById("tally");
 
   const SORTS = {
-    heldout: ["held-out IoU", (u) => u[at.heldout], -1],
-    margin: ["IoU above chance", (u) => (u[at.heldout] === null ? null : u[at.heldout] - (u[at.chance] || 0)), -1],
-    iou: ["IoU on the searched half", (u) => u[at.iou], -1],
+    heldout: ["held-out " + data.metric, (u) => u[at.heldout], -1],
+    margin: [data.metric + " above chance", (u) => (u[at.heldout] === null ? null : u[at.heldout] - (u[at.chance] || 0)), -1],
+    searched: [data.metric + " on the searched half", (u) => u[at.searched], -1],
+    overlap: ["held-out IoU", (u) => u[at.overlap], -1],
     chance: ["chance", (u) => u[at.chance], -1],
     p: ["p, smallest first", (u) => u[at.p], 1],
     q: ["q, smallest first", (u) => u[at.q], 1],
@@ -35,7 +36,8 @@
   // What a search looks through is put together once, in lower case.
   const text = data.units.map((unit) => {
     const others = unit[at.others].map((other) => (other[1] ? join(other[1]) : ""));
-    return (join(unit[at.words]) + " " + others.join(" ")).toLowerCase();
+    const might = unit[at.might].map(join);
+    return [join(unit[at.words]), ...others, ...might].join(" ").toLowerCase();
   });
 
   let shown = [];
@@ -76,11 +78,12 @@
   }
 
   function percent(value) {
-    return (100 * Math.min(Math.max(value / data.top, 0), 1)).toFixed(2) + "%";
+    const part = (value - data.floor) / (data.top - data.floor);
+    return (100 * Math.min(Math.max(part, 0), 1)).toFixed(2) + "%";
   }
 
   function score(value) {
-    return value === null ? "–" : value.toFixed(3);
+    return value === null ? "–" : value.toFixed(data.digits);
   }
 
   function thumbnail(unit) {
@@ -143,6 +146,15 @@
       name.append(unit[at.status] === "silent" ? "never fires" : "could not be examined");
     }
     body.append(name);
+    if (unit[at.might].length) {
+      const might = element("span", "might", "might be ");
+      unit[at.might].forEach((pieces, place) => {
+        might.append(place === 0 ? "" : place === unit[at.might].length - 1 ? " or " : ", ");
+        phrase(might, pieces);
+      });
+      might.append("?");
+      body.append(might);
+    }
     const others = unit[at.others].filter((other) => other[1]);
     if (others.length) {
       const also = element("span", "also", "also named at ");
@@ -151,7 +163,7 @@
     }
     if (unit[at.heldout] !== null) {
       body.append(bar(unit));
-      const numbers = "IoU " + score(unit[at.heldout]) + " · chance " + score(unit[at.chance]);
+      const numbers = data.metric + " " + score(unit[at.heldout]) + " · chance " + score(unit[at.chance]);
       body.append(element("span", "numbers", numbers));
     }
     link.append(thumbnail(unit), body);
@@ -254,6 +266,10 @@
   }
 
   data.categories = Array.from(new Set(data.units.flatMap((unit) => unit[at.categories]))).sort();
+  // Where names were searched by IoU, the overlap is the score itself.
+  if (data.metric === "IoU") {
+    delete SORTS.overlap;
+  }
   for (const [name, [words]] of Object.entries(SORTS)) {
     option(sort, name, words);
   }
