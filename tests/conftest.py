@@ -6,6 +6,7 @@ import sys
 import types
 from pathlib import Path
 
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 SOURCE = Path(__file__).parent.parent / "src"
@@ -27,3 +28,7 @@ def _checked_modules() -> list[str]:
 sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
 
 install_import_hook(_checked_modules(), "beartype.beartype")
+
+# The same examples each time: a test that fails here fails everywhere.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")

@@ -79,5 +79,5 @@ def _print_table(report: CheckReport) -> None:
         out.print(table)
         if report.void_pixels:
             out.print(f"{report.void_pixels / report.pixels:.1%} of the label pixels are void.")
-    said = "No problem." if report.ok else f"{len(report.problems)} problems:"
+    said = "No problem." if report.ok else f"{len(report.problems)} problem{'s' if len(report.problems) != 1 else ''}:"
     Console(stderr=not report.ok).print(said)

@@ -47,7 +47,7 @@ def dissect(
     recompute: Annotated[bool, typer.Option("--recompute", help="Store no activations; run the model twice.")] = False,
     keep_cache: Annotated[bool, typer.Option("--keep-cache", help="Keep the activations with the run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run at --out.")] = False,
-    seed: Annotated[int, typer.Option(help="Decides halves, re-pairings and shifts.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides halves, re-pairings and shifts.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Name every unit of a layer of MODEL by a formula of concepts, test every name, and write a report."""

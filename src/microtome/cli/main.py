@@ -27,10 +27,11 @@ app.add_typer(data.app, name="data")
 app.add_typer(world.app, name="world")
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"microtome {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -15,6 +15,9 @@ from microtome.core.formula import Formula, Leaf, Not, conjoin, disjoin
 
 _TOKEN = re.compile(r'\s*(?:(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<paren>[()])|(?P<word>[^\s()"]+))')
 
+DEEPEST = 50
+"""Brackets and NOTs within one another; a reader is lost long before."""
+
 
 @dataclass(frozen=True)
 class _Token:
@@ -32,10 +35,10 @@ def parse(text: str) -> Formula:
     Raises
     ------
     FormulaError
-        Naming the position of the first thing that cannot be read.
+        Naming the position of the first thing that cannot be read, or of what is nested too deep.
     """
     tokens = _tokens(text)
-    formula, after = _or(text, tokens, 0)
+    formula, after = _or(text, tokens, 0, 0)
     if after != len(tokens):
         raise _unreadable(text, tokens, after, "the end, AND or OR")
     return formula
@@ -43,8 +46,8 @@ def parse(text: str) -> Formula:
 
 def _tokens(text: str) -> list[_Token]:
     tokens: list[_Token] = []
-    position = 0
-    while position < len(text.rstrip()):
+    position, end = 0, len(text.rstrip())
+    while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
             raise FormulaError(
@@ -68,35 +71,41 @@ def _tokens(text: str) -> list[_Token]:
     return tokens
 
 
-def _or(text: str, tokens: list[_Token], at: int) -> tuple[Formula, int]:
+def _or(text: str, tokens: list[_Token], at: int, depth: int) -> tuple[Formula, int]:
     parts: list[Formula] = []
     while True:
-        part, at = _and(text, tokens, at)
+        part, at = _and(text, tokens, at, depth)
         parts.append(part)
         if at >= len(tokens) or tokens[at].kind != "OR":
             return disjoin(*parts), at
         at += 1
 
 
-def _and(text: str, tokens: list[_Token], at: int) -> tuple[Formula, int]:
+def _and(text: str, tokens: list[_Token], at: int, depth: int) -> tuple[Formula, int]:
     parts: list[Formula] = []
     while True:
-        part, at = _not(text, tokens, at)
+        part, at = _not(text, tokens, at, depth)
         parts.append(part)
         if at >= len(tokens) or tokens[at].kind != "AND":
             return conjoin(*parts), at
         at += 1
 
 
-def _not(text: str, tokens: list[_Token], at: int) -> tuple[Formula, int]:
+def _not(text: str, tokens: list[_Token], at: int, depth: int) -> tuple[Formula, int]:
+    if depth > DEEPEST:
+        raise FormulaError(
+            f"The formula is nested more than {DEEPEST} deep at character {tokens[at - 1].start + 1}.",
+            expected="fewer brackets and NOTs within one another",
+            next_step="write it like (water OR river) AND NOT blue",
+        )
     if at >= len(tokens):
         raise _unreadable(text, tokens, at, "a concept, NOT or '('")
     token = tokens[at]
     if token.kind == "NOT":
-        child, at = _not(text, tokens, at + 1)
+        child, at = _not(text, tokens, at + 1, depth + 1)
         return Not(child), at
     if token.kind == "(":
-        inner, at = _or(text, tokens, at + 1)
+        inner, at = _or(text, tokens, at + 1, depth + 1)
         if at >= len(tokens) or tokens[at].kind != ")":
             raise _unreadable(text, tokens, at, "')', AND or OR")
         return inner, at + 1

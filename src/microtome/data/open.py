@@ -150,6 +150,8 @@ def _open(spec: str | Path, reader: str | None) -> ImageData:
             expected=f"one of {', '.join(READERS)}",
             next_step=f"did you mean {nearest(reader, READERS)}?",
         )
+    if not str(spec).strip():
+        raise OptionError("The image set has an empty name.", expected="world, hf:NAME or a folder")
     if isinstance(spec, Path) or Path(spec).exists():
         path, options = Path(spec), {}
     else:

@@ -19,7 +19,7 @@ from microtome.data.open import open_data
 from microtome.methods.dissect.registry import SearchSettings, make_method
 from microtome.models.load import load
 from microtome.models.model import Model
-from microtome.recipes import manifest, pictures, unit_tables
+from microtome.recipes import counts, manifest, pictures, unit_tables
 from microtome.recipes.result import Dissection
 from microtome.recipes.search_units import UnitSearch, search_slots, searched_rows
 from microtome.recipes.slots import RangeRule, make_slots
@@ -242,6 +242,7 @@ def _write(
         "exemplars": exemplars,
         **unit_tables.overlap_rows(search, judged),
     }
+    draft.arrays(counts.FILE, counts.count_arrays(recording, [one.result for one in judged]))
     for name, rows in tables.items():
         draft.table(name, make_table(name, rows))
 

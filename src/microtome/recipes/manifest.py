@@ -6,6 +6,8 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,13 +29,19 @@ def plan_of(model: Model, images: Images, record: RecordSettings, settings: Mapp
     recorded = {name: value for name, value in asdict(record).items() if name != "batch_size"}
     return {
         "microtome": __version__,
-        "model": model.fingerprint(),
+        "model": [model.fingerprint(), repr(model.module), _code_of(model.spec)],
         "preprocess": repr(model.preprocess),
         "data": [data.fingerprint() for data in images.sets],
         "images": len(images),
         "record": {name: list(v) if isinstance(v, tuple) else v for name, v in recorded.items()},
         "seed": settings["seed"],
     }
+
+
+def _code_of(spec: str) -> str:
+    """Hash of the file that a spec such as `net.py:make_model` names, empty for others: same weights, other code."""
+    path = Path(spec.rpartition(":")[0])
+    return sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" and path.is_file() else ""
 
 
 def class_map(model: Model, data: ImageData) -> Int[np.ndarray, "klass"] | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from microtome.core.signatures import Activity, SignatureTable
+from microtome.recipes.counts import read_counts
 from microtome.store.query import query, table_names
 from microtome.store.run import read_manifest, read_table
 
@@ -54,6 +56,13 @@ class Dissection:
     def table(self, name: str) -> pa.Table:
         """One table. Raises RunError if there is none of that name."""
         return read_table(self.path, name)
+
+    def signatures(self, half: str = "search") -> tuple[SignatureTable, Activity]:
+        """The table of signatures of a half (`search` or `heldout`) and every unit's counts on it.
+
+        Enough to search again, with any method, without the model or the images; slot i is row i of `units`.
+        """
+        return read_counts(self.path, half)
 
     def query(self, sql: str) -> pa.Table:
         """The answer of one SELECT over the tables."""

@@ -38,6 +38,8 @@ class SlotResult:
 
     Attributes
     ----------
+    masks:
+        Active elements by signature, in both halves.
     explanations:
         Best formula of each length; empty for a slot that is never active or meets no concept.
     heldout:
@@ -57,6 +59,7 @@ class SlotResult:
     """
 
     slot: Slot
+    masks: HalfCounts
     explanations: tuple[Explanation, ...]
     heldout: tuple[tuple[int, int, int], ...]
     scores: Float[np.ndarray, "route"]
@@ -142,6 +145,7 @@ class UnitSearch:
         outside = dict(zip((o.concept for o in shown), self._both_heldout(shown, masks), strict=True))
         return SlotResult(
             slot=slot,
+            masks=masks,
             explanations=found,
             heldout=tuple(self.heldout.counts(e.formula, *masks.heldout) for e in found),
             scores=self._scores(found, counts) if found else np.full(self.routes, np.nan),

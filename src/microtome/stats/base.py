@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+
+# Not typing.Self: the shape checks of the tests decorate methods, not classes.
+Same = TypeVar("Same", bound="Statistic")
 
 
 @runtime_checkable
@@ -17,9 +20,9 @@ class Statistic(Protocol):
     integers add exactly, and float sums are kept per block and added in block order when read.
     """
 
-    def merge(self, other: Self) -> None: ...
+    def merge(self: Same, other: Same) -> None: ...
 
     def state(self) -> dict[str, np.ndarray]: ...
 
     @classmethod
-    def load(cls, state: Mapping[str, np.ndarray]) -> Self: ...
+    def load(cls: type[Same], state: Mapping[str, np.ndarray]) -> Same: ...

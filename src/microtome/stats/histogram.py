@@ -7,7 +7,6 @@ Bins are read off the float itself: sign, exponent and the first four bits of th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -47,14 +46,14 @@ class Histogram:
         values = np.ascontiguousarray(values, np.float32)
         add_histogram(values, values.view(np.int32), self.counts, LOW + 127, _EXPONENTS, STEPS)
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Histogram) -> None:
         self.counts += other.counts
 
     def state(self) -> dict[str, np.ndarray]:
         return {"counts": self.counts}
 
     @classmethod
-    def load(cls, state: Mapping[str, np.ndarray]) -> Self:
+    def load(cls, state: Mapping[str, np.ndarray]) -> Histogram:
         made = cls(0)
         made.counts = np.array(state["counts"], np.int64)
         return made
@@ -83,8 +82,9 @@ class Histogram:
         if not counts.sum():
             return np.zeros(0)
         cumulative = np.cumsum(counts) / counts.sum()
-        places = [int(np.searchsorted(cumulative, k / parts)) for k in range(1, parts)]
-        return np.unique(high[places])
+        places = np.searchsorted(cumulative, np.arange(1, parts) / parts)
+        # Above the last filled bin there is nothing: an edge there would bound an empty part.
+        return np.unique(high[places[places < np.flatnonzero(counts)[-1]]])
 
     def kmeans_edges(self, unit: int, parts: int, *, rounds: int = 100) -> Float[np.ndarray, "part_minus_1"]:
         """Bin edges between the clusters of a one-dimensional k-means of the unit's positive values.
@@ -101,7 +101,7 @@ class Histogram:
             mass = np.bincount(place, weights=counts, minlength=len(edges) + 1)
             centres = np.bincount(place, weights=counts * middle, minlength=len(edges) + 1) / np.maximum(mass, 1)
             centres = centres[mass > 0]
-            moved = high[np.searchsorted(high, (centres[1:] + centres[:-1]) / 2, side="left")]
+            moved = high[np.searchsorted(middle, (centres[1:] + centres[:-1]) / 2, side="right") - 1]
             if len(moved) == len(edges) and np.array_equal(moved, edges):
                 break
             edges = np.unique(moved)

@@ -8,7 +8,6 @@ Sums are float64 and kept per block; they are added in block order when read, so
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float
@@ -38,7 +37,7 @@ class Moments:
         entry[1:] = sums_of_squares(values)
         self._blocks[block] = entry
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Moments) -> None:
         twice = self._blocks.keys() & other._blocks.keys()
         if twice:
             raise ValueError(f"blocks {sorted(twice)} are in both shards")
@@ -50,7 +49,7 @@ class Moments:
         return {"blocks": np.array(order, np.int64), "sums": sums}
 
     @classmethod
-    def load(cls, state: Mapping[str, np.ndarray]) -> Self:
+    def load(cls, state: Mapping[str, np.ndarray]) -> Moments:
         made = cls(state["sums"].shape[2])
         made._blocks = {int(b): entry for b, entry in zip(state["blocks"], state["sums"], strict=True)}
         return made

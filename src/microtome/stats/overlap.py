@@ -6,7 +6,6 @@ Integers, kept sparse: counts of shards add up to those of one pass, bit for bit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 from jaxtyping import Int
@@ -33,7 +32,7 @@ class Overlap:
         self._keys.append(np.int64(unit) * self.signatures + rows.astype(np.int64))
         self._counts.append(counts.astype(np.int64))
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Overlap) -> None:
         self._keys += other._keys
         self._counts += other._counts
 
@@ -42,7 +41,7 @@ class Overlap:
         return {"keys": keys, "counts": counts, "shape": np.array([self.units, self.signatures], np.int64)}
 
     @classmethod
-    def load(cls, state: Mapping[str, np.ndarray]) -> Self:
+    def load(cls, state: Mapping[str, np.ndarray]) -> Overlap:
         made = cls(int(state["shape"][0]), int(state["shape"][1]))
         made._keys, made._counts = [state["keys"]], [state["counts"]]
         return made

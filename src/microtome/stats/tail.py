@@ -11,7 +11,6 @@ Source: Bau et al. 2017, section 2.2 (P(a > T) = 0.005).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float
@@ -57,7 +56,7 @@ class Tail:
 
         add_tail(np.ascontiguousarray(values, np.float32), self._kept, self._fill, self._bound, self.most)
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: Tail) -> None:
         for unit in range(len(self._fill)):
             theirs = other._kept[unit, : other._fill[unit]]
             self.add_unit(unit, theirs)
@@ -75,11 +74,12 @@ class Tail:
         kept = np.full((len(self._fill), self.most), -np.inf, np.float32)
         for unit in range(len(self._fill)):
             largest = np.sort(self._kept[unit, : self._fill[unit]])[-self.most :]
-            kept[unit, : len(largest)] = largest
+            # Adding zero makes -0.0 to 0.0: which of the two is kept would depend on the order of shards.
+            kept[unit, : len(largest)] = largest + np.float32(0)
         return {"kept": kept, "fill": np.minimum(self._fill, self.most)}
 
     @classmethod
-    def load(cls, state: Mapping[str, np.ndarray]) -> Self:
+    def load(cls, state: Mapping[str, np.ndarray]) -> Tail:
         made = cls(*state["kept"].shape)
         for unit, fill in enumerate(state["fill"]):
             made.add_unit(unit, state["kept"][unit, : int(fill)])
@@ -91,7 +91,7 @@ class Tail:
         for unit in range(len(self._fill)):
             values = np.sort(self._kept[unit, : self._fill[unit]])
             out[unit] = values[max(len(values) - self.most, 0)] if len(values) else np.inf
-        return out
+        return out + np.float32(0)
 
 
 def tail_size(quantile: float, count: int) -> int:

@@ -6,7 +6,6 @@ Ties go to the image with the lower number, so shards in any order give the same
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,7 +32,7 @@ class TopImages:
         numbers = np.broadcast_to(np.arange(first_image, first_image + len(peaks)), peaks.T.shape)
         self._take(peaks.T, numbers, cells.T)
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: TopImages) -> None:
         self._take(other.values, other.images, other.cells)
 
     def _take(self, values: np.ndarray, images: np.ndarray, cells: np.ndarray) -> None:
@@ -50,7 +49,7 @@ class TopImages:
         return {"values": self.values, "images": self.images, "cells": self.cells}
 
     @classmethod
-    def load(cls, state: Mapping[str, np.ndarray]) -> Self:
+    def load(cls, state: Mapping[str, np.ndarray]) -> TopImages:
         made = cls(*state["values"].shape)
         made.values = np.array(state["values"], np.float32)
         made.images = np.array(state["images"], np.int64)

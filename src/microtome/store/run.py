@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from microtome.core.errors import RunError
-from microtome.store.atomic import disk_error, write_atomically, write_json
+from microtome.store.atomic import disk_error, write_arrays, write_atomically, write_json
 
 FORMAT = 1
 
@@ -61,9 +62,17 @@ class RunDraft:
                     )
                 _remove(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(note, lambda path: path.write_text(text, encoding="utf-8"))
         except OSError as error:
             raise disk_error(self.folder, error) from error
+        if not self.resumed:
+            self._note(note, text)
+
+    def _note(self, note: Path, text: str) -> None:
+        try:
+            write_atomically(note, lambda path: path.write_text(text, encoding="utf-8"))
+        except RunError:
+            self.folder.rmdir()
+            raise
 
     def _clear(self) -> None:
         """Leave of a draft what the pass wrote: everything after it is made anew, maybe with other settings."""
@@ -113,6 +122,10 @@ class RunDraft:
     def table(self, name: str, table: pa.Table) -> None:
         """Store a Parquet table."""
         write_atomically(self.folder / f"{name}.parquet", lambda path: pq.write_table(table, path))
+
+    def arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Store arrays as a safetensors file of this name."""
+        write_arrays(self.folder / name, arrays)
 
     def manifest(self, content: Mapping[str, Any]) -> None:
         write_json(self.folder / "manifest.json", {"format": FORMAT, **content})

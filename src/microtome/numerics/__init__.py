@@ -1,1 +1,0 @@
-"""Small exact mathematics that several methods share."""
