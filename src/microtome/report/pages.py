@@ -54,7 +54,7 @@ def write_report(run: Path) -> Path:
         raise RunError(
             f"The report of '{run}' could not be written: {error}.",
             expected="a folder with room, that may be written",
-            next_step="free some space or mend the folder's permissions, then run `microtome report` again",
+            next_step="free some space or mend the folder's permissions, then run the same command again",
         ) from error
     return run / "index.html"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from microtome.core.errors import RunError, problems_together
 from microtome.report.chance import ChanceDraws
 from microtome.report.measure import MEASURES, Measure
 from microtome.report.words import Marker
+from microtome.store.run import read_manifest
 
 Row = Mapping[str, Any]
 
@@ -190,29 +190,18 @@ def read_run(run: Path) -> RunView:
 
 def _manifest(run: Path) -> Row:
     path = run / "manifest.json"
-    if not path.is_file():
-        raise RunError(
-            f"'{run}' is not a run: it has no manifest.json.",
-            expected="a folder that `microtome dissect --out` wrote",
-            next_step="check the path, or make a first run with `microtome demo`",
-        )
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RunError(
-            f"'{path}' is not valid JSON ({error}).", next_step="make the run again; the file is damaged"
-        ) from error
-    missing = [key for key in MANIFEST_KEYS if not isinstance(manifest, dict) or key not in manifest]
+    manifest = read_manifest(run)
+    missing = [key for key in MANIFEST_KEYS if key not in manifest]
     if missing:
         raise RunError(
             f"'{path}' lacks {', '.join(missing)}.",
             expected="the keys that docs/run-format.md lists",
             next_step="make the run again with this version of microtome",
         )
-    if manifest["kind"] != "dissect" or manifest["format"] != 1:
+    if manifest["kind"] != "dissect":
         raise RunError(
-            f"'{path}' is of kind '{manifest['kind']}', format {manifest['format']}.",
-            expected="kind 'dissect', format 1",
+            f"'{path}' is of kind '{manifest['kind']}'.",
+            expected="kind 'dissect'",
             next_step="use the version of microtome that wrote the run",
         )
     metric = manifest["settings"].get("metric") or "iou"

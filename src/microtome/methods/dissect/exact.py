@@ -15,9 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from microtome.core import measures
 from microtome.core.errors import OptionError
 from microtome.core.explanation import Certificate, Explanation, Finder
 from microtome.core.formula import length as leaf_count
+from microtome.core.measures import Metric
 from microtome.core.signatures import SignatureTable
 from microtome.core.source import Source
 from microtome.methods.dissect.arrays import Buffers
@@ -52,12 +54,15 @@ class Exact:
     beam:
         Width of that beam and of the one that gives the first bound.
     penalty:
-        Score = penalty^(leaves - 1) * IoU; it decides between lengths, not within one.
+        Score = penalty^(leaves - 1) * metric; it decides between lengths, not within one.
+    metric:
+        `iou`, or `f1`, which rises with the IoU and so has the same best formula.
     """
 
     max_length: int = 3
     beam: int = 10
     penalty: float = 1.0
+    metric: Metric = "iou"
 
     name = "exact"
     source = Source(
@@ -163,8 +168,7 @@ class _ExactFinder:
 
     def _explain(self, length: int, best: _Best, active: int) -> Explanation:
         formula = formula_of(best.steps, self._names)
-        penalty = self._settings.penalty ** (leaf_count(formula) - 1)
-        return Explanation(
-            length, formula, best.union - active + best.both, best.both, active, self._table.total,
-            penalty * best.both / best.union, best.certificate,
-        )  # fmt: skip
+        settings, n, total = self._settings, best.union - active + best.both, self._table.total
+        value = measures.score(settings.metric, n, best.both, active, total)
+        score = settings.penalty ** (leaf_count(formula) - 1) * value
+        return Explanation(length, formula, n, best.both, active, total, score, best.certificate)

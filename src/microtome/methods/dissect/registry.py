@@ -66,7 +66,7 @@ def _exact(settings: SearchSettings) -> DissectMethod:
             expected="--metric iou or f1 with --method exact",
             next_step=f"add --method compositional to search by {settings.metric}",
         )
-    return Exact(max_length=settings.max_length, beam=settings.beam, penalty=settings.penalty)
+    return Exact(settings.max_length, settings.beam, settings.penalty, settings.metric)
 
 
 METHODS.add("netdissect", lambda settings: NetDissect(metric=settings.metric))
