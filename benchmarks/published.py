@@ -1,8 +1,8 @@
 """The beam as published code runs it: every candidate is built as a mask and counted, one by one, on bit masks.
 
 Mu & Andreas 2020, section 3: seeds are the best single concepts; then each beam formula x each concept x
-{OR, AND, AND NOT}: 18,000 candidates at length 3 with 300 concepts and a beam of 10; shorter formulas stay; candidates of
-equal truth are not merged. Masks are packed to bits and counted with the processor's population count.
+{OR, AND, AND NOT}: 18,000 candidates at length 3 with 300 concepts and a beam of 10; shorter formulas stay;
+candidates of equal truth are not merged. Masks are packed to bits and counted with the processor's population count.
 """
 
 from __future__ import annotations
