@@ -217,7 +217,13 @@ def test_all_missing_tables_and_columns_are_named_at_once(run: Path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "is no run"), ("{", "is no JSON"), ("{}", "format None"), ("[]", "format None"), ('{"format": 1}', "lacks")],
+    [
+        (None, "is no run"),
+        ("{", "is no JSON"),
+        ("{}", "format None"),
+        ("[]", "format None"),
+        ('{"format": 1}', "lacks"),
+    ],
 )
 def test_a_folder_that_is_no_run_is_a_clear_error(run: Path, text: str | None, message: str):
     path = run / "manifest.json"
