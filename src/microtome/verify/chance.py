@@ -7,14 +7,17 @@ re-paired: activation map i is read against the labels of image pi(i); pi permut
 shifted: each map is moved around its own image, circularly. What an image shows as a whole stays; where it shows it is
     gone. A formula of whole-image concepts alone claims nothing about where, so it is not held to this null.
 
-p from the re-paired null is pooled over units of like area and like spread over images (within a factor of two in both,
-at least `POOL_LEAST` draws): a unit's own draws are too few for false-discovery control, and a unit that fires in few
-images varies more than one that fires a little in all. The shifted null depends on what else is in the unit's images,
-so it is the unit's own, with a Pareto tail (Hill's estimate on the highest quarter) where fewer than five draws reach
-the score. The worse of the two counts. tests/planted shows both calibrated; Gumbel and exponential tails were not.
+p. A unit's own draws are too few for false-discovery control, and units differ in what chance reaches: one that fires
+at the top of street scenes meets sky by chance, another never. So each score and each draw is first set against the
+other draws of its own unit (leave-one-out, so that score and draws are alike under the null),
 
-Source: Phipson & Smyth 2010 (p from random permutations: (1 + exceeding) / (1 + draws)); Hill 1975 (tail index);
-Knijnenburg et al. 2009 (tail fits of permutation p).
+    z = (x - mean of the unit's other draws) / (their standard deviation + the median one of all units)
+
+and p is pooled over the z of units of like area and like spread over images (within a factor of two in both, at least
+`POOL_LEAST` draws). The worse of the two nulls counts. tests/planted shows both uniform on noise.
+
+Source: Phipson & Smyth 2010 (p from random permutations: (1 + exceeding) / (1 + draws)); Tusher, Tibshirani & Chu 2001
+(a constant added to the standard deviation against units whose draws hardly vary).
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from microtome.record.counting import HalfCounts
 POOL_LEAST = 1000
 SLOTS_A_DRAW = 64
 SHIFTS_LEAST = 20
-TAIL_OFFSET = 1e-3
+DRAWS_LEAST = 4
 
 Search = Callable[[HalfCounts], Float[np.ndarray, "route"]]
 """The route of one unit: counts of both halves in, held-out scores out (entry 0: the chosen length, k: length k)."""
@@ -172,65 +175,91 @@ def judge(
     areas, spreads:
         Active elements of each slot, and over how many images they spread: what like units are told by.
     """
+    repaired = NullPool(scores, [null.repaired[:, route] for null in nulls], areas=areas, spreads=spreads)
+    shifted = NullPool(scores, [null.shifted[:, route] for null in nulls], areas=areas, spreads=spreads)
     verdicts = []
-    for slot, (score, null) in enumerate(zip(scores, nulls, strict=True)):
-        pool = pooled_draws(slot, nulls, areas=areas, spreads=spreads, route=route)
-        if np.isnan(score) or not len(pool):
-            verdicts.append(Verdict(np.nan, "re-paired", np.nan, np.nan, np.nan))
+    for slot in range(len(scores)):
+        p, p_shifted = repaired.p(slot), shifted.p(slot)
+        chance, kind = repaired.mean(slot), "re-paired"
+        if np.isnan(p):
+            verdicts.append(Verdict(np.nan, kind, np.nan, np.nan, np.nan))
             continue
-        chance, kind, repaired, shifted = float(pool.mean()), "re-paired", empirical_p(score, pool), np.nan
-        if len(null.shifted):
-            own = null.shifted[:, route]
-            shifted = tail_p(score, own)
-            if own.mean() > chance:
-                chance, kind = float(own.mean()), "shifted"
-        verdicts.append(Verdict(chance, kind, float(np.fmax(repaired, shifted)), repaired, shifted))
+        if shifted.mean(slot) > chance:
+            chance, kind = shifted.mean(slot), "shifted"
+        verdicts.append(Verdict(chance, kind, float(np.fmax(p, p_shifted)), p, p_shifted))
     return verdicts
 
 
-def pooled_draws(
-    slot: int,
-    nulls: list[SlotNull],
-    *,
-    areas: Float[np.ndarray, "slot"],
-    spreads: Float[np.ndarray, "slot"],
-    route: int,
-) -> Float[np.ndarray, "draw"]:
-    """Re-paired draws of all slots like this one, the likest first; at least `POOL_LEAST` where there are as many."""
-    distance = np.maximum(_octaves(areas, slot), _octaves(spreads, slot))
-    parts, count = [], 0
-    for other in np.argsort(distance, kind="stable"):
-        if distance[other] > 1 and count >= POOL_LEAST:
-            break
-        draws = nulls[other].repaired
-        if len(draws):
-            parts.append(draws[:, route])
-            count += len(draws)
-    return np.concatenate(parts) if parts else np.zeros(0)
+class NullPool:
+    """Scores and draws of all slots under one null, made comparable; see the module docstring.
+
+    Parameters
+    ----------
+    scores:
+        One a slot; NaN = nothing to judge.
+    draws:
+        Each slot's own draws; may be empty.
+    """
+
+    def __init__(
+        self,
+        scores: Float[np.ndarray, "slot"],
+        draws: list[Float[np.ndarray, "_"]],
+        *,
+        areas: Float[np.ndarray, "slot"],
+        spreads: Float[np.ndarray, "slot"],
+    ) -> None:
+        self._draws, self._areas, self._spreads = draws, areas, spreads
+        self._scores = scores.copy()
+        self._standing = list(draws)
+        drawn = [slot for slot, own in enumerate(draws) if len(own)]
+        # With fewer than four draws a unit has no spread of its own: raw scores are pooled then.
+        if drawn and min(len(draws[slot]) for slot in drawn) >= DRAWS_LEAST:
+            floor = float(np.median([draws[slot].std(ddof=1) for slot in drawn]))
+            for slot in drawn:
+                self._scores[slot], self._standing[slot] = standings(float(scores[slot]), draws[slot], floor=floor)
+
+    def mean(self, slot: int) -> float:
+        """What chance reaches for this slot: the mean of its own draws; -inf without any."""
+        return float(self._draws[slot].mean()) if len(self._draws[slot]) else -np.inf
+
+    def against(self, slot: int) -> tuple[float, Float[np.ndarray, "draw"]]:
+        """The slot's standing and those of the draws of all slots like it, the likest first."""
+        distance = np.maximum(_octaves(self._areas, slot), _octaves(self._spreads, slot))
+        parts, count = [], 0
+        for other in np.argsort(distance, kind="stable"):
+            if distance[other] > 1 and count >= POOL_LEAST:
+                break
+            if len(self._standing[other]):
+                parts.append(self._standing[other])
+                count += len(self._standing[other])
+        return float(self._scores[slot]), np.concatenate(parts) if parts else np.zeros(0)
+
+    def p(self, slot: int) -> float:
+        """(1 + draws that stand at least as high) / (1 + draws); NaN for a slot without score or draws."""
+        if np.isnan(self._scores[slot]) or not len(self._draws[slot]):
+            return float("nan")
+        standing, pool = self.against(slot)
+        return (1 + int((pool >= standing).sum())) / (1 + len(pool))
+
+
+def standings(
+    score: float, draws: Float[np.ndarray, "draw"], *, floor: float
+) -> tuple[float, Float[np.ndarray, "draw"]]:
+    """Score and draws as z against the other draws: each draw against all others, the score against all but the last.
+
+    So that both rest on equally many draws, and a score that is one more draw stands like any of them.
+    """
+    others = len(draws) - 1
+    means = (draws.sum() - draws) / others
+    squares = ((draws**2).sum() - draws**2) / others - means**2
+    spreads = np.sqrt(np.maximum(squares, 0.0) * others / (others - 1))
+    # A unit whose draws are all the same, among others such: only the order counts then.
+    scale = spreads + (floor or 1.0)
+    first = draws[:-1]
+    return float((score - first.mean()) / (first.std(ddof=1) + (floor or 1.0))), (draws - means) / scale
 
 
 def _octaves(values: np.ndarray, slot: int) -> np.ndarray:
     """How many factors of two lie between each value and that of the slot."""
     return np.abs(np.log2(np.maximum(values, 1.0) / max(float(values[slot]), 1.0)))
-
-
-def empirical_p(score: float, draws: Float[np.ndarray, "draw"]) -> float:
-    """(1 + draws at least as high) / (1 + draws)."""
-    return (1 + int((draws >= score).sum())) / (1 + len(draws))
-
-
-def tail_p(score: float, draws: Float[np.ndarray, "draw"]) -> float:
-    """Empirical p where five or more draws reach the score, else from a Pareto tail.
-
-        p = (m / n) ((s + e) / u)^(-1 / xi),   xi = mean log(x_i / u) over the m = n / 4 (at least 5) highest draws
-
-    x = draw + e with e = `TAIL_OFFSET`, since draws may be 0; u is the (m + 1)-th highest x.
-    """
-    m = max(5, len(draws) // 4)
-    if int((draws >= score).sum()) >= 5 or len(draws) <= m:
-        return empirical_p(score, draws)
-    high = np.sort(np.maximum(draws, 0.0))[::-1][: m + 1] + TAIL_OFFSET
-    index = float(np.log(high[:m] / high[m]).mean())
-    if index == 0.0 or score + TAIL_OFFSET <= high[m]:
-        return empirical_p(score, draws)
-    return float(m / len(draws) * ((score + TAIL_OFFSET) / high[m]) ** (-1 / index))
