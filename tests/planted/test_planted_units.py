@@ -41,7 +41,8 @@ def search(recording: Recording) -> UnitSearch:
 def judge_positions(search: UnitSearch, positions: list[np.ndarray]) -> list[Judged]:
     """The whole route for units given by their active positions."""
     heldout = search.recording.images.heldout
-    draws = ChanceDraws(CHANCE, heldout=heldout, slots=len(positions), grid=GRID)
+    annotated = search.recording.annotated
+    draws = ChanceDraws(CHANCE, heldout=heldout, annotated=annotated, slots=len(positions), grid=GRID)
     slots = [Slot(place, 0, 0.0, np.inf) for place in range(len(positions))]
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(search.one, range(len(slots)), slots, positions, [draws] * len(slots)))

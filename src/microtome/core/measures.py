@@ -22,6 +22,18 @@ from typing import Literal, get_args
 Metric = Literal["iou", "precision", "recall", "f1", "mcc", "lift", "auroc"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
+FORMULA_SHARES: dict[Metric, tuple[float, float]] = {
+    "iou": (0.0, 1.0),
+    "f1": (0.0, 1.0),
+    "mcc": (0.0, 1.0),
+    "precision": (0.0005, 1.0),
+    "lift": (0.0005, 1.0),
+    "recall": (0.0, 0.1),
+    "auroc": (0.03, 0.9),
+}
+"""Least and greatest share of the elements that a formula may cover. One-sided metrics are won by trivial formulas
+otherwise: precision and AUROC by a few elements, recall by a union of everything."""
+
 
 def iou(n: int, a: int, active: int) -> float:
     """Intersection over union; 0 where both are empty."""

@@ -91,8 +91,12 @@ class SignatureTable:
     @cached_property
     def concept_counts(self) -> Int[np.ndarray, "concept"]:
         """Elements of each concept."""
+        return self.counts_under(self.weight)
+
+    def counts_under(self, weight: Int[np.ndarray, "signature"]) -> Int[np.ndarray, "concept"]:
+        """Elements of each concept if the rows had these weights (of another half, say)."""
         indptr, rows = self.columns
-        sums = np.concatenate(([0], np.cumsum(self.weight[rows])))
+        sums = np.concatenate(([0], np.cumsum(weight[rows])))
         return sums[indptr[1:]] - sums[indptr[:-1]]
 
     def holds(self, formula: Formula) -> Bool[np.ndarray, "signature"]:

@@ -119,7 +119,7 @@ def dissect(
 
     Returns
     -------
-    The finished run: tables as pandas-free Arrow tables, a notebook view, and the path of its report.
+    The finished run: its tables (Arrow), a notebook view, and the path of its report.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def dissect(
     plan = manifest.plan_of(model, images, recording_settings, asdict(settings))
     draft = RunDraft(Path(out), plan=plan, overwrite=overwrite)
     try:
-        classes = manifest.class_map(model, data)
+        classes = manifest.class_map(model, images.classes)
         step = Pass(model, images, recording_settings, folder=draft.cache, classify=classes is not None)
         cells = step.map_shape[0] * step.map_shape[1]
         needed = bytes_needed(recording_settings, images=len(images), units=len(step.units), cells=cells)
@@ -183,10 +183,12 @@ def record_settings(settings: DissectSettings, site: Site, data: ImageData) -> R
 
 
 def _label_grid(data: ImageData) -> tuple[int, int]:
-    if not len(data):
-        return (LARGEST_GRID, LARGEST_GRID)
-    image = data.read(0)
-    height, width = image.planes.shape[1:] if len(image.planes) else image.pixels.shape[:2]
+    """The largest label grid among a few images, at most 112 a side."""
+    height = width = 1
+    for index in np.unique(np.linspace(0, len(data) - 1, min(len(data), 9)).astype(int)):
+        image = data.read(int(index))
+        shape = image.planes.shape[1:] if len(image.planes) else image.pixels.shape[:2]
+        height, width = max(height, shape[0]), max(width, shape[1])
     return min(LARGEST_GRID, height), min(LARGEST_GRID, width)
 
 
@@ -195,6 +197,12 @@ def _check(settings: DissectSettings, site: Site, recording: RecordSettings) -> 
     problems = []
     if settings.elements == "pixel" and not site.spatial:
         problems.append(f"layer '{site.layer}' has no map over the image, so its elements cannot be pixels")
+    if settings.elements == "pixel" and settings.metric == "auroc":
+        problems.append("--metric auroc compares whole images, so --elements pixel contradicts it")
+    if settings.grid and recording.image_level:
+        problems.append("--grid has no meaning where an element is a whole image")
+    if settings.ranges and settings.quantile is not None:
+        problems.append("--quantile sets the top range, which --ranges replaces: give one of them")
     if settings.ranges and settings.metric == "auroc":
         problems.append("--ranges and --metric auroc contradict each other: AUROC looks at all activations at once")
     if settings.ranges < 0 or settings.ranges > 20:
@@ -229,14 +237,14 @@ def _write(
 ) -> None:  # fmt: skip
     """All tables and pictures."""
     recording: Recording = search.recording
-    data = recording.images.sets[0]
-    answers = pictures.Answers(data.classes, model.classes, right)
+    data, classes = recording.images.sets[0], recording.images.classes
+    answers = pictures.Answers(classes, model.classes, right)
     exemplars = pictures.write_pictures(search, judged, draft.folder, answers=answers, progress=progress)
     tables = {
         "explanations": unit_tables.explanation_rows(search, judged, method=settings.method),
-        "units": unit_tables.unit_rows(search, judged, classes=data.classes, right=right),
+        "units": unit_tables.unit_rows(search, judged, classes=classes, right=right),
         "concepts": unit_tables.concept_rows(search, predicted=data.card.predicted),
-        "images": unit_tables.image_rows(recording, classes=data.classes, answers=model.classes, right=right),
+        "images": unit_tables.image_rows(recording, classes=classes, answers=model.classes, right=right),
         "histogram": unit_tables.histogram_rows(recording),
         "chance": unit_tables.chance_rows(recording, judged),
         "exemplars": exemplars,

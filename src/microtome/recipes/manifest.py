@@ -29,6 +29,7 @@ def plan_of(model: Model, images: Images, record: RecordSettings, settings: Mapp
     recorded = {name: value for name, value in asdict(record).items() if name != "batch_size"}
     return {
         "microtome": __version__,
+        "device": model.device.type,
         "model": [model.fingerprint(), repr(model.module), _code_of(model.spec)],
         "preprocess": repr(model.preprocess),
         "data": [data.fingerprint() for data in images.sets],
@@ -44,10 +45,10 @@ def _code_of(spec: str) -> str:
     return sha256(path.read_bytes()).hexdigest() if path.suffix == ".py" and path.is_file() else ""
 
 
-def class_map(model: Model, data: ImageData) -> Int[np.ndarray, "klass"] | None:
+def class_map(model: Model, classes: tuple[str, ...]) -> Int[np.ndarray, "klass"] | None:
     """For each class of the data the model's output of the same name, -1 where it has none; None if none matches."""
     place = {name.casefold(): index for index, name in enumerate(model.classes)}
-    matched = np.array([place.get(name.casefold(), -1) for name in data.classes], np.int64)
+    matched = np.array([place.get(name.casefold(), -1) for name in classes], np.int64)
     return matched if (matched >= 0).any() else None
 
 
@@ -56,8 +57,7 @@ def answers_right(recording: Recording, classes: Int[np.ndarray, "klass"] | None
     right = np.full(len(recording.images), -1, np.int64)
     if classes is None:
         return right
-    first = len(recording.images.sets[0])
-    known = (recording.labels >= 0) & (np.arange(len(right)) < first)
+    known = recording.labels >= 0
     wanted = np.where(known, classes[np.where(known, recording.labels, 0)], -1)
     judged = (wanted >= 0) & (recording.answers >= 0)
     right[judged] = (wanted == recording.answers)[judged]
@@ -90,7 +90,8 @@ def manifest_of(
         "settings": {**settings, "quantile": recording.settings.quantile, "grid": list(recording.grid),
                      "units": list(recording.units) if settings["units"] is not None else None},
         "summary": _summary(judged, right),
-        "notes": [*model.notes, *data.card.notes, *notes, *_notes(recording, settings)],
+        "notes": [*model.notes, *data.card.notes, *notes, *_notes(recording, settings),
+                  *_heldout_notes(recording, heldout)],
     }  # fmt: skip
 
 
@@ -117,7 +118,8 @@ def _summary(judged: list[Judged], right: np.ndarray) -> dict[str, Any]:
     scored = [one for one in judged if one.result.explanations]
     concepts = {leaf.name for one in named for leaf in leaves(one.result.explanations[one.result.chosen].formula)}
     longest = max((len(one.result.explanations) for one in scored), default=0)
-    certified = [one.result.explanations[-1].certificate for one in scored if one.result.explanations[-1].certificate]
+    certificates = [[e.certificate for e in one.result.explanations if e.certificate] for one in scored]
+    certified = [proofs[-1] for proofs in certificates if proofs]
     known = right[right >= 0]
     return {
         "units": len(judged),
@@ -126,11 +128,15 @@ def _summary(judged: list[Judged], right: np.ndarray) -> dict[str, Any]:
         "silent": sum(one.status == "silent" for one in judged),
         "distinct_concepts": len(concepts),
         "mean_iou": _mean([measures.iou(*one.result.heldout[one.result.chosen]) for one in scored]),
+        "mean_score": _mean([float(one.result.scores[0]) for one in scored]),
         "mean_chance": _mean([one.verdicts[0].chance for one in scored]),
         "accuracy": float(known.mean()) if len(known) else None,
         "by_length": [
-            {"length": k + 1, "iou": _mean([measures.iou(*one.result.heldout[min(k, len(one.result.heldout) - 1)])
-                                            for one in scored])}
+            {
+                "length": k + 1,
+                "iou": _mean([_heldout_iou(one, k) for one in scored]),
+                "score": _mean([float(one.result.scores[k + 1]) for one in scored]),
+            }
             for k in range(longest)
         ],
         "beam": {
@@ -139,6 +145,12 @@ def _summary(judged: list[Judged], right: np.ndarray) -> dict[str, Any]:
             "beam_not_optimal_full": sum(_short_of(c.beam_best, c.best) for c in certified),
         },
     }  # fmt: skip
+
+
+def _heldout_iou(one: Judged, length_index: int) -> float:
+    """IoU on held-out elements at a length; that of the longest where the search stopped before."""
+    counts = one.result.heldout
+    return measures.iou(*counts[min(length_index, len(counts) - 1)])
 
 
 def _short_of(one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -160,12 +172,31 @@ def _notes(recording: Recording, settings: Mapping[str, Any]) -> list[str]:
         )
     else:
         notes.append("An element is a whole image; a unit's activation is the maximum over its map.")
-    notes.append(
-        f"A unit is active above the threshold that {recording.settings.quantile:.3g} of its activations on the "
-        f"searched images exceed; thresholds are exact, of activations stored as {recording.settings.dtype}."
-    )
     if settings["ranges"]:
         notes.append("Ranges cover the positive activations; the lowest begins above 0.")
+    elif settings["metric"] != "auroc":
+        notes.append(
+            f"A unit is active above the threshold that {recording.settings.quantile:.3g} of its activations on the "
+            f"searched images exceed; thresholds are exact, of activations stored as {recording.settings.dtype}."
+        )
     if not settings["permutations"]:
         notes.append("No chance baseline was run, so no unit is named.")
+    elif settings["permutations"] < 20:
+        notes.append(f"Only {settings['permutations']} re-pairings were drawn: too few to name one unit among many.")
+    return notes
+
+
+def _heldout_notes(recording: Recording, heldout: ImageData | None) -> list[str]:
+    """What the held-out images cannot confirm."""
+    notes = [f"Held out: {note}" for note in heldout.card.notes] if heldout is not None else []
+    table = recording.searched
+    outside = table.counts_under(recording.heldout_weight)
+    lacking = [
+        concept.name
+        for concept, inside, held in zip(table.concepts, table.concept_counts, outside, strict=True)
+        if inside and not held
+    ]
+    if lacking:
+        shown = ", ".join(lacking[:8]) + (" ..." if len(lacking) > 8 else "")
+        notes.append(f"{len(lacking)} of {len(table.concepts)} concepts never occur in held-out images: {shown}.")
     return notes

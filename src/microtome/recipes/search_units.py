@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from microtome.core import measures
 from microtome.core.explanation import Explanation, Finder, chosen_length
 from microtome.core.formula import leaves
 from microtome.core.measures import Metric
@@ -52,6 +51,10 @@ class SlotResult:
         Active elements in the searched and in the held-out half.
     spread:
         Over how many images they spread: (sum of n_i)^2 / sum of n_i^2 for n_i active elements in image i.
+    fires:
+        Images with an active element.
+    on_void:
+        Active elements that were dropped because nothing is annotated there.
     overlaps:
         Single concepts by falling IoU on the searched half, the first ten.
     overlaps_heldout:
@@ -66,6 +69,8 @@ class SlotResult:
     chosen: int
     active: tuple[int, int]
     spread: float
+    fires: Bool[np.ndarray, "image"]
+    on_void: int
     null: SlotNull
     overlaps: tuple[ConceptOverlap, ...]
     overlaps_heldout: tuple[int, ...]
@@ -80,8 +85,8 @@ class UnitSearch:
     ----------
     recording:
         A finished pass.
-    prepare:
-        A method's `prepare`.
+    finder:
+        A method's `prepare(table)` on the searched half.
     metric:
         What the method maximises; with `auroc` counts are doubled ranks.
     longest:
@@ -126,7 +131,10 @@ class UnitSearch:
         return MaskCounter(self._counter, positions)
 
     def one(self, number: int, slot: Slot, positions: np.ndarray, draws: ChanceDraws) -> SlotResult:
-        """Everything about one slot."""
+        """Everything about one slot; activity where nothing is annotated is dropped first, for all that follows."""
+        fired = len(positions)
+        positions = positions[self.recording.maps[positions] >= 0]
+        images = positions // self.recording.elements
         masks = self._counter(positions)
         counts_of = self.counts_of(slot, positions)
         counts = counts_of()
@@ -151,7 +159,9 @@ class UnitSearch:
             scores=self._scores(found, counts) if found else np.full(self.routes, np.nan),
             chosen=chosen,
             active=(int(masks.searched[1].sum()), int(masks.heldout[1].sum())),
-            spread=_spread(positions // self.recording.elements),
+            spread=_spread(images),
+            fires=np.bincount(images, minlength=len(self.recording.images)) > 0,
+            on_void=fired - len(positions),
             null=null,
             overlaps=tuple(ranked[:10]),
             overlaps_heldout=tuple(outside[o.concept] for o in ranked[:10]),
@@ -200,7 +210,13 @@ def search_slots(
 ) -> list[SlotResult]:
     """Run all slots on all cores; the result does not depend on their number."""
     recording = search.recording
-    draws = ChanceDraws(chance, heldout=recording.images.heldout, slots=len(slots), grid=recording.grid)
+    draws = ChanceDraws(
+        chance,
+        heldout=recording.images.heldout,
+        annotated=recording.annotated,
+        slots=len(slots),
+        grid=recording.grid,
+    )
     results: list[SlotResult] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for chunk in slot_chunks(recording, slots):
@@ -212,10 +228,3 @@ def search_slots(
                 results.append(result)
                 progress("searching", len(results), len(slots))
     return results
-
-
-def mean_overlap(result: SlotResult) -> float:
-    """IoU of the chosen formula on the held-out half; NaN where there is none."""
-    if not result.explanations:
-        return float("nan")
-    return measures.iou(*result.heldout[result.chosen])

@@ -74,7 +74,7 @@ def unit_rows(search: UnitSearch, judged: list[Judged], *, classes: tuple[str, .
     for one in judged:
         result, slot = one.result, one.result.slot
         peaks = recording.peaks[:, slot.place]
-        fires = (peaks > slot.low) & ((peaks <= slot.high) | (slot.range > 0))
+        fires = result.fires
         row: Row = {
             "unit": recording.units[slot.place],
             "site": recording.site.layer,
@@ -107,6 +107,8 @@ def unit_rows(search: UnitSearch, judged: list[Judged], *, classes: tuple[str, .
                 "chance": verdict.chance,
                 "chance_kind": verdict.kind,
                 "p": verdict.p,
+                "p_repaired": verdict.p_repaired,
+                "p_shifted": verdict.p_shifted,
                 "fdr": one.q[0],
             }
         rows.append(row)
@@ -127,7 +129,7 @@ def _top_classes(labels: np.ndarray, classes: tuple[str, ...]) -> str | None:
 def overlap_rows(search: UnitSearch, judged: list[Judged]) -> dict[str, list[Row]]:
     """`overlaps`, `categories` and `runners_up`: single concepts beside the formula."""
     recording, table = search.recording, search.recording.searched
-    heldout_counts = _heldout_concepts(search)
+    heldout_counts = heldout_counts_of(search)
     out: dict[str, list[Row]] = {"overlaps": [], "categories": [], "runners_up": []}
     for one in judged:
         result = one.result
@@ -158,17 +160,18 @@ def overlap_rows(search: UnitSearch, judged: list[Judged]) -> dict[str, list[Row
     return out
 
 
-def _heldout_concepts(search: UnitSearch) -> list[int]:
+def heldout_counts_of(search: UnitSearch) -> list[int]:
     """Held-out elements of each concept."""
-    pointers, rows = search.recording.searched.columns
-    sums = np.concatenate(([0], np.cumsum(search.recording.heldout_weight[rows])))
-    return [int(x) for x in sums[pointers[1:]] - sums[pointers[:-1]]]
+    return search.recording.searched.counts_under(search.recording.heldout_weight).tolist()
 
 
 def concept_rows(search: UnitSearch, *, predicted: frozenset[str]) -> list[Row]:
     """`concepts`: how often each is there."""
     recording = search.recording
-    searched, heldout = recording.searched.concept_counts, _heldout_concepts(search)
+    searched, heldout = (
+        recording.searched.concept_counts,
+        heldout_counts_of(search),
+    )
     images = np.bincount(recording.concept_cover.indices, minlength=len(searched))
     return [
         {

@@ -57,6 +57,8 @@ def judge_slots(results: list[SlotResult], chance: ChanceSettings, *, routes: in
 
 
 def _status(result: SlotResult, verdict: Verdict, q: float, chance: ChanceSettings) -> tuple[str, str]:
+    if not any(result.active) and result.on_void:
+        return "silent", "It fires only where nothing is annotated, so nothing can be said of it."
     if not any(result.active):
         return "silent", "It never fires above its threshold: its activation is the same almost everywhere."
     if not result.explanations:

@@ -33,16 +33,31 @@ class Images:
 
     @cached_property
     def concepts(self) -> tuple[Concept, ...]:
-        """Concepts of the searched set in order of name; those of a second set count where they have the same name."""
+        """Concepts of the searched set in order of name.
+
+        Those of a second set count where name and category are the same; a prefix that only tells two categories apart
+        (`color:orange`) is no part of the name.
+        """
         return tuple(sorted(self.sets[0].concepts, key=lambda concept: concept.name))
 
     @cached_property
     def _renumber(self) -> tuple[Int[np.ndarray, "value"], ...]:
-        place = {concept.name: index for index, concept in enumerate(self.concepts)}
+        place = {_identity(concept): index for index, concept in enumerate(self.concepts)}
         return tuple(
-            np.array([0, *(place.get(concept.name, -1) + 1 for concept in data.concepts)], np.int32)
+            np.array([0, *(place.get(_identity(concept), -1) + 1 for concept in data.concepts)], np.int32)
             for data in self.sets
         )
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Class names of all sets: those of the first, then what the second adds."""
+        return tuple(dict.fromkeys(name for data in self.sets for name in data.classes))
+
+    def class_of(self, index: int, label: int | None) -> int:
+        """An image's own class number as one of `classes`; -1 where it has none."""
+        which, _ = self._locate(index)
+        names = self.sets[which].classes
+        return self.classes.index(names[label]) if label is not None and 0 <= label < len(names) else -1
 
     def _locate(self, index: int) -> tuple[int, int]:
         first = len(self.sets[0])
@@ -73,15 +88,31 @@ def halve(data: ImageData, *, seed: int) -> Images:
 
 
 def beside(data: ImageData, heldout: ImageData) -> Images:
-    """Search on `data`, test on `heldout`. Raises DataError if either is empty or they share no concept."""
+    """Search on `data`, test on `heldout`.
+
+    Raises
+    ------
+    DataError
+        If either is empty, both are the same, or they share no concept.
+    """
     for one in (data, heldout):
         if not len(one):
             raise DataError(f"'{one.card.name}' has no images.", expected="at least one image")
-    shared = {c.name for c in data.concepts} & {c.name for c in heldout.concepts}
-    if not shared:
+    if data.fingerprint() == heldout.fingerprint():
+        raise DataError(
+            f"'{heldout.card.name}' is both searched and held out.",
+            expected="images to test on that were not searched",
+            next_step="leave --heldout out to hold out a random half, or name other data",
+        )
+    if not {_identity(c) for c in data.concepts} & {_identity(c) for c in heldout.concepts}:
         raise DataError(
             f"'{data.card.name}' and '{heldout.card.name}' have no concept in common.",
-            expected="the same concept names in both",
+            expected="the same concept names, of the same categories, in both",
             next_step="see them with `microtome data check`",
         )
     return Images((data, heldout), np.repeat([False, True], [len(data), len(heldout)]))
+
+
+def _identity(concept: Concept) -> tuple[str, str]:
+    """Category and name without the prefix that `unique_concepts` may have put in front."""
+    return concept.category, concept.name.removeprefix(f"{concept.category}:")

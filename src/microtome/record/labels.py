@@ -61,7 +61,7 @@ def read_block(
         found = image_signatures(planes, whole=whole, void=void, keys=keys)
         numbers = np.array([place.setdefault(key, len(place)) for key in found.sets] + [-1], np.int32)
         maps.append(numbers[found.map])
-        labels.append(-1 if image.label is None else image.label)
+        labels.append(images.class_of(index, image.label))
         pixels.append(image.pixels)
     return LabelBlock(np.stack(maps), list(place), np.array(labels, np.int64)), pixels
 

@@ -46,7 +46,7 @@ class Recording:
     peaks, cells:
         [image, unit]: largest activation of each map, and its cell.
     labels, answers:
-        int64 [image]: class of the image and class the model answered, -1 = unknown.
+        int64 [image]: class of the image (in `Images.classes`) and class the model answered, -1 = unknown.
     """
 
     images: Images
@@ -79,6 +79,11 @@ class Recording:
     def elements(self) -> int:
         """Elements of one image, void included."""
         return self.grid[0] * self.grid[1]
+
+    @property
+    def annotated(self) -> Bool[np.ndarray, "image"]:
+        """Images with at least one element that is not void."""
+        return np.diff(self.image_ptr) > 0
 
     @property
     def blocks(self) -> int:

@@ -18,7 +18,7 @@ _PARTS = {"tail": Tail, "histogram": Histogram, "moments": Moments, "top": TopIm
 class Summary:
     """Thresholds, histogram, moments and top images of every unit; see `stats.base.Statistic`.
 
-    The tail, and with it the threshold, is taken of the searched images alone: held-out ones play no part in it.
+    Tail and histogram, and so thresholds and ranges, are of the searched images alone: held-out ones play no part.
     """
 
     def __init__(self, *, units: int, tail: int, top_k: int) -> None:
@@ -39,7 +39,7 @@ class Summary:
     ) -> None:
         """Take one block of float32 activations with the peak of each map and its cell."""
         self.tail.add(values if searched.all() else values[searched])
-        self.histogram.add(values)
+        self.histogram.add(values if searched.all() else values[searched])
         self.moments.add(block, values)
         self.top.add(first_image, peaks, cells)
 

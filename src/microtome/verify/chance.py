@@ -11,7 +11,7 @@ p. A unit's own draws are too few for false-discovery control, and units differ 
 at the top of street scenes meets sky by chance, another never. So each score and each draw is first set against the
 other draws of its own unit (leave-one-out, so that score and draws are alike under the null),
 
-    z = (x - mean of the unit's other draws) / (their standard deviation + the median one of all units)
+    z = (x - mean of the unit's other draws) / (their standard deviation + a tenth of the median one of all units)
 
 and p is pooled over the z of units of like area and like spread over images (within a factor of two in both, at least
 `POOL_LEAST` draws). The worse of the two nulls counts. tests/planted shows both uniform on noise.
@@ -34,7 +34,8 @@ from microtome.record.counting import HalfCounts
 POOL_LEAST = 1000
 SLOTS_A_DRAW = 64
 SHIFTS_LEAST = 20
-DRAWS_LEAST = 4
+DRAWS_LEAST, DRAWS_WANTED = 4, 10
+FLOOR = 0.1
 
 Search = Callable[[HalfCounts], Float[np.ndarray, "route"]]
 """The route of one unit: counts of both halves in, held-out scores out (entry 0: the chosen length, k: length k)."""
@@ -86,6 +87,8 @@ class ChanceDraws:
     ----------
     heldout:
         Which images are held out; a pairing never mixes the halves.
+    annotated:
+        Images with an element that is not void; the others are paired with nobody.
     slots:
         How many slots there are: with over 64 of them each re-pairing serves every k-th.
     grid:
@@ -93,11 +96,18 @@ class ChanceDraws:
     """
 
     def __init__(
-        self, settings: ChanceSettings, *, heldout: Bool[np.ndarray, "image"], slots: int, grid: tuple[int, int]
+        self,
+        settings: ChanceSettings,
+        *,
+        heldout: Bool[np.ndarray, "image"],
+        annotated: Bool[np.ndarray, "image"],
+        slots: int,
+        grid: tuple[int, int],
     ) -> None:
-        self._settings, self._heldout, self._grid = settings, heldout, grid
-        self._stride = max(1, -(-slots // SLOTS_A_DRAW))
+        self._settings, self._heldout, self._annotated, self._grid = settings, heldout, annotated, grid
         draws = settings.permutations
+        # However many slots there are, each gets some draws of its own to stand against.
+        self._stride = max(1, min(-(-slots // SLOTS_A_DRAW), draws // DRAWS_WANTED))
         self._pairings = [self._pairing(draw) for draw in range(draws)]
         few = max(SHIFTS_LEAST, draws * SLOTS_A_DRAW // max(slots, 1))
         self.n_shifts = 0 if grid == (1, 1) else min(draws, few)
@@ -107,7 +117,7 @@ class ChanceDraws:
         generator = np.random.default_rng([self._settings.seed, 2, draw])
         pairing = np.arange(len(self._heldout))
         for half in (False, True):
-            members = np.flatnonzero(self._heldout == half)
+            members = np.flatnonzero((self._heldout == half) & self._annotated)
             pairing[members] = generator.permutation(members)
         return pairing
 
@@ -215,7 +225,7 @@ class NullPool:
         drawn = [slot for slot, own in enumerate(draws) if len(own)]
         # With fewer than four draws a unit has no spread of its own: raw scores are pooled then.
         if drawn and min(len(draws[slot]) for slot in drawn) >= DRAWS_LEAST:
-            floor = float(np.median([draws[slot].std(ddof=1) for slot in drawn]))
+            floor = FLOOR * float(np.median([draws[slot].std(ddof=1) for slot in drawn]))
             for slot in drawn:
                 self._scores[slot], self._standing[slot] = standings(float(scores[slot]), draws[slot], floor=floor)
 

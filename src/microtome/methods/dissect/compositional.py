@@ -8,23 +8,11 @@ import numpy as np
 from jaxtyping import Int
 
 from microtome.core.explanation import Explanation, Finder
-from microtome.core.measures import Metric
+from microtome.core.measures import FORMULA_SHARES, Metric
 from microtome.core.signatures import SignatureTable
 from microtome.core.source import Source
 from microtome.methods.dissect.beam import Beam
 from microtome.methods.dissect.steps import formula_of
-
-FORMULA_SHARES: dict[Metric, tuple[float, float]] = {
-    "iou": (0.0, 1.0),
-    "f1": (0.0, 1.0),
-    "mcc": (0.0, 1.0),
-    "precision": (0.0005, 1.0),
-    "lift": (0.0005, 1.0),
-    "recall": (0.0, 0.1),
-    "auroc": (0.01, 0.9),
-}
-"""Least and greatest share of the elements that a formula may cover. One-sided metrics are won by trivial formulas
-otherwise: precision by a single element, recall by a union of everything."""
 
 
 @dataclass(frozen=True)

@@ -53,11 +53,16 @@ class _SingleFinder:
         if active == 0 or not both.any():
             return ()
         n = table.concept_counts
+        least, most = (share * table.total for share in measures.FORMULA_SHARES[self._metric])
         scores = [
-            measures.score(self._metric, int(n[c]), int(both[c]), active, table.total) if both[c] else -np.inf
+            measures.score(self._metric, int(n[c]), int(both[c]), active, table.total)
+            if both[c] and least <= n[c] <= most
+            else -np.inf
             for c in range(len(n))
         ]
         best = int(np.argmax(scores))
+        if scores[best] == -np.inf:
+            return ()
         formula = Leaf(table.concepts[best].name)
         return (Explanation(1, formula, int(n[best]), int(both[best]), active, table.total, scores[best]),)
 

@@ -1,0 +1,266 @@
+"""Markdown pages of runs: every number and picture on them is read from the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tests.real.runs import RealRun
+
+from microtome.core.measures import Metric
+from microtome.recipes.result import Dissection
+
+BEST, TILES = 20, 5
+TILE, SHOWN = 112, 84
+QUALITY = 72
+NAMES: dict[Metric, str] = {"iou": "IoU", "auroc": "AUROC"}
+
+
+def write_page(run: RealRun, result: Dissection, out: Path, *, pictures: bool) -> None:
+    """The page of one run, `out/NAME.md`, with strips of pictures in `out/NAME/`."""
+    out.mkdir(parents=True, exist_ok=True)
+    best = _best(result)
+    folder = out / run.name
+    strips = _write_strips(result, [row["unit"] for row in best], folder) if pictures else {}
+    text = "\n\n".join(
+        (f"# {run.title}", run.about, _command(result), _counts(result), _lengths(result), _chance(result),
+         _table_of_best(run, result, best, strips), _notes(run, result))
+    )  # fmt: skip
+    (out / f"{run.name}.md").write_text(text + "\n", encoding="utf-8")
+
+
+def write_index(results: Sequence[tuple[RealRun, Dissection]], out: Path) -> None:
+    """`out/README.md`: a row per run."""
+    rows = [
+        (
+            f"[{run.title}]({run.name}.md)", summary["units"], summary["named"], summary["not_named"],
+            summary["silent"], summary["distinct_concepts"], label, _number(score), _number(chance),
+        )
+        for run, result in results
+        for summary, label, (score, chance) in [(result.manifest["summary"], _label(result), _means(result))]
+    ]  # fmt: skip
+    heads = ("run", "units", "named", "not named", "silent", "concepts in names", "measure", "held out", "by chance")
+    text = "\n\n".join((
+        "# What microtome says of real networks",
+        "Each page is written by `make results` from a run folder (`runs/results/NAME`, which also holds the report "
+        "for the browser) and from nothing else. The data are no part of the repository; `$MICROTOME_SHARED` says "
+        "where they are.",
+        _table(heads, rows),
+        "*Named*: the formula's score on held-out images beats what the same search finds by chance, with at most 5 % "
+        "of all names expected to be false. *Held out* and *by chance* are means over all units that have a formula, "
+        "named or not. *By chance* is, for each unit, the mean of the null that sets the higher bar: activations "
+        "against the labels of other images, or, for formulas that say where, moved around within their own image.",
+        "    make results",
+    ))  # fmt: skip
+    (out / "README.md").write_text(text + "\n", encoding="utf-8")
+
+
+def _label(result: Dissection) -> str:
+    return NAMES[result.manifest["settings"]["metric"]]
+
+
+def _means(result: Dissection) -> tuple[float | None, float | None]:
+    row = result.query("select avg(score_heldout) score, avg(chance) chance from units where formula is not null")
+    return row.to_pylist()[0]["score"], row.to_pylist()[0]["chance"]
+
+
+def _best(result: Dissection) -> list[dict[str, Any]]:
+    return result.query(
+        "select unit, words, score, score_heldout, chance, chance_kind, p, fdr from units where named "
+        f"order by score_heldout desc, unit limit {BEST}"
+    ).to_pylist()
+
+
+def _command(result: Dissection) -> str:
+    lines: list[str] = []
+    for word in result.manifest["command"]:
+        if lines and not (word.startswith("--") and len(lines[-1]) > 60):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"    {word}" if not lines else f"        {word}")
+    return " \\\n".join(lines)
+
+
+def _counts(result: Dissection) -> str:
+    manifest, summary = result.manifest, result.manifest["summary"]
+    elements, settings = manifest["elements"], manifest["settings"]
+    kind = "cells" if elements["kind"] == "pixel" else "images"
+    heldout = manifest["heldout"]
+    images = (
+        f"{manifest['data']['images']}, a random half to search on and the other held out"
+        if heldout is None
+        else f"{manifest['data']['images']} to search on, {heldout['images']} held out"
+    )
+    largest = result.query("select max(fdr) q, max(p) p from units where named").to_pylist()[0]
+    rows: list[tuple[object, ...]] = [
+        ("units", summary["units"]),
+        ("named", f"{summary['named']} ({summary['named'] / max(summary['units'], 1):.0%})"),
+        ("not named", summary["not_named"]),
+        ("silent", summary["silent"]),
+        ("concepts in names", summary["distinct_concepts"]),
+        ("false-discovery rate allowed", f"{settings['fdr']:.0%}"),
+        ("largest p and false-discovery rate of a name", f"{_small(largest['p'])}, {_small(largest['q'])}"),
+        ("images", images),
+        (f"{kind} searched, held out", f"{elements['search']:,}, {elements['heldout']:,}"),
+        ("distinct sets of concepts (signatures)", f"{elements['signatures']:,}"),
+        ("search", f"{settings['method']}, by {_label(result)}, up to {settings['max_length']} concepts"),
+        ("share of activations that count as active", settings["quantile"]),
+    ]
+    if summary["accuracy"] is not None:
+        rows.append(("accuracy of the network on these images", f"{summary['accuracy']:.1%}"))
+    return "## Outcome\n\n" + _table(("", ""), rows)
+
+
+def _lengths(result: Dissection) -> str:
+    label, beam = _label(result), result.manifest["summary"]["beam"]
+    rows = result.query(
+        "select length, avg(score) searched, avg(score_heldout) heldout, avg(chance) chance from explanations "
+        "group by length order by length"
+    ).to_pylist()
+    text = _table(
+        ("concepts, at most", f"mean {label} searched", "held out", "by chance"),
+        [(row["length"], *(_number(row[key]) for key in ("searched", "heldout", "chance"))) for row in rows],
+    )
+    if not beam["searched"]:
+        return f"## {label} against length\n\n{text}\n\nA beam search; nothing is proved about better formulas."
+    return (
+        f"## {label} against length\n\n{text}\n\nThe formulas of each length are provably the best. A beam of width "
+        f"{result.manifest['settings']['beam']} would have missed the best one of {beam['beam_not_optimal_full']} of "
+        f"{beam['searched']} units, and the best that a beam could write at all of {beam['beam_not_optimal_own']}."
+    )
+
+
+def _chance(result: Dissection) -> str:
+    label, settings = _label(result), result.manifest["settings"]
+    rows = result.query(
+        "select kind, count(*) draws, avg(iou_heldout) mean, quantile_cont(iou_heldout, 0.5) middle, "
+        "quantile_cont(iou_heldout, 0.95) high, quantile_cont(iou_heldout, 0.99) top "
+        "from chance group by kind order by kind"
+    ).to_pylist()
+    table = _table(
+        ("null", "draws over all units", f"mean {label}", "median", "95 % of draws below", "99 % below"),
+        [(row["kind"], f"{row['draws']:,}", *(_number(row[k]) for k in ("mean", "middle", "high", "top")))
+         for row in rows],
+    )  # fmt: skip
+    return (
+        f"## What chance gives\n\nThe same search with activations and images re-paired {settings['permutations']} "
+        f"times{_shift_text(rows)}.\n\n{table}\n\n{_honest(result)}"
+    )
+
+
+def _shift_text(rows: Iterable[dict[str, Any]]) -> str:
+    kinds = {row["kind"] for row in rows}
+    return ", and with each map moved around within its own image" if "shifted" in kinds else ""
+
+
+def _honest(result: Dissection) -> str:
+    """Where chance and names meet, in numbers of this run."""
+    summary, settings = result.manifest["summary"], result.manifest["settings"]
+    row = result.query(
+        "select (select count(*) from units where score_heldout <= chance) below, "
+        "(select min(score_heldout) from units where named) lowest, "
+        "(select count(*) from units where score_heldout > chance and not named) unsure"
+    ).to_pylist()[0]
+    parts = [
+        f"{row['below']} of {summary['units']} units score no better than their mean by chance; {row['unsure']} score "
+        "better, but not by enough to be named."
+    ]
+    if summary["named"]:
+        share = result.query(
+            f"select avg((iou_heldout >= {float(row['lowest'])!r})::int) share from chance where kind = 're-paired'"
+        ).to_pylist()[0]["share"]
+        parts.append(
+            f"Of the {summary['named']} names up to {settings['fdr'] * summary['named']:.1f} are expected to be false, "
+            f"by the rate allowed. A score alone names nothing: the lowest that is named is {_number(row['lowest'])}, "
+            f"and {share:.1%} of the re-paired draws, of any unit, reach that."
+        )
+    parts.append(_own_chance(result))
+    return " ".join(parts)
+
+
+def _own_chance(result: Dissection) -> str:
+    rows = result.query(
+        "select any_value(score_heldout) score, max(chance.iou_heldout) highest, count(*) draws "
+        "from units join chance using (unit, range) group by unit, range"
+    ).to_pylist()
+    above = sum(row["score"] > row["highest"] for row in rows)
+    luck = sum(1 / (row["draws"] + 1) for row in rows)
+    fewest, most = min(row["draws"] for row in rows), max(row["draws"] for row in rows)
+    draws = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    return (
+        f"Against its own draws alone ({draws} a unit, of all kinds), a unit that follows nothing would stand above "
+        f"every one of them by luck in at most {luck:.0f} of {len(rows)} cases; {above} do."
+    )
+
+
+def _table_of_best(run: RealRun, result: Dissection, best: Sequence[dict[str, Any]], strips: dict[int, str]) -> str:
+    if not best:
+        return "## The best named units\n\nNone is named."
+    label = _label(result)
+    heads = ("unit", "fires on", f"{label} searched", "held out", "by chance", "p", *(("highest",) if strips else ()))
+    rows = [
+        (
+            row["unit"], row["words"], *(_number(row[k]) for k in ("score", "score_heldout", "chance")),
+            _small(row["p"]),
+            *((f"![unit {row['unit']}]({run.name}/{strips[row['unit']]})",) if strips else ()),
+        )
+        for row in best
+    ]  # fmt: skip
+    masked = result.manifest["elements"]["kind"] == "pixel"
+    legend = (
+        "\n\nPictures: those that the unit is highest on. Bright, inside the yellow line: the unit fires. Dashed blue: "
+        "the formula holds."
+        if strips and masked
+        else "\n\nPictures: those that the unit is highest on." if strips else ""
+    )  # fmt: skip
+    return f"## The best {len(best)} named units\n\n{_table(heads, rows)}{legend}"
+
+
+def _notes(run: RealRun, result: Dissection) -> str:
+    notes = dict.fromkeys(result.manifest["notes"])
+    return "## Notes\n\n" + "\n".join(f"- {note}" for note in (*notes, run.credit))
+
+
+def _write_strips(result: Dissection, units: Sequence[int], folder: Path) -> dict[int, str]:
+    """The first tiles of each unit, side by side; pictures of earlier runs are removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.jpg"):
+        old.unlink()
+    rows = result.query(
+        "select unit, sprite, tile from exemplars where kind = 'top' and sprite is not null order by unit, rank"
+    ).to_pylist()
+    names: dict[int, str] = {}
+    for unit in units:
+        mine = [row for row in rows if row["unit"] == unit][:TILES]
+        with Image.open(result.path / mine[0]["sprite"]) as sheet:
+            columns = sheet.width // TILE
+            tiles = [_tile(sheet, row["tile"], columns) for row in mine]
+        names[unit] = f"{unit:05d}.jpg"
+        Image.fromarray(np.concatenate(tiles, axis=1)).save(folder / names[unit], quality=QUALITY, optimize=True)
+    return names
+
+
+def _tile(sheet: Image.Image, tile: int, columns: int) -> np.ndarray:
+    row, column = divmod(tile, columns)
+    box = (column * TILE, row * TILE, (column + 1) * TILE, (row + 1) * TILE)
+    return np.asarray(sheet.crop(box).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS))
+
+
+def _table(heads: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    lines = [_line(heads), _line("---" for _ in heads), *(_line(row) for row in rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: Iterable[object]) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _small(value: float | None) -> str:
+    return "none" if value is None else f"{value:.1g}"
