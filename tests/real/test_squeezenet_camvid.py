@@ -58,6 +58,7 @@ def test_units_follow_the_labels_beyond_their_own_chance(run: Dissection) -> Non
     for row in run.query("select * from units where named").to_pylist():
         assert row["score_heldout"] > row["chance"]
         assert row["fdr"] <= 0.05
+    assert run.manifest["summary"]["named"] > 0.05 * len(UNITS)
     own = run.query(
         "select unit, any_value(score_heldout) score, max(chance.iou_heldout) highest, count(*) draws "
         "from units join chance using (unit) group by unit"
