@@ -1,10 +1,12 @@
 # Everything below needs git, make and Python 3.11 or newer, and makes its own .venv.
-# TORCH chooses the PyTorch build (a CUDA build: make TORCH="torch --index-url https://download.pytorch.org/whl/cu128").
+# TORCH chooses the PyTorch build; torchvision in it comes from the same place, which CUDA builds need:
+# make TORCH="torch torchvision --index-url https://download.pytorch.org/whl/cu128"
 TORCH ?= torch==2.13.0
 PYTHON ?= python3
 MICROTOME_SHARED ?= ../shared/data
 VENV := .venv
 BIN := $(VENV)/bin
+KEPT := $(VENV)/torch-version.txt
 export MICROTOME_SHARED
 
 .PHONY: demo test lint types layers results bench clean
@@ -17,9 +19,10 @@ $(VENV)/made: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-# torch stands in this list too, so that no extra replaces the build chosen above.
+# The constraint: no extra replaces the build chosen above, and torchvision is the release that fits it.
 $(VENV)/made-dev: $(VENV)/made
-	$(BIN)/python -m pip install --quiet $(TORCH) --editable '.[dev]'
+	$(BIN)/python -c 'from importlib.metadata import version; print("torch==" + version("torch"))' > $(KEPT)
+	$(BIN)/python -m pip install --quiet --constraint $(KEPT) --editable '.[dev]'
 	touch $@
 
 demo: $(VENV)/made

@@ -51,6 +51,7 @@ def whole_layer(permutations: int, *, images: int = 2000, units: int = UNITS) ->
     return {
         "recording": marks["recording"] - start, "after": end - marks["recording"],
         "searching": marks["searching"] - marks["recording"], "peak": peak, "named": named,
+        "signatures": result.manifest["elements"]["signatures"],
     }  # fmt: skip
 
 
@@ -96,7 +97,7 @@ def growth(*, quick: bool = False) -> list[tuple[str, str, str]]:
         got = measured(0, images, 64)
         rows.append((
             f"{images:,} images, 64 units", f"pass {1000 * got['recording'] / images:.2f} ms an image; "
-            f"search {1000 * got['searching'] / 64:.1f} ms a unit", "",
+            f"search {1000 * got['searching'] / 64:.1f} ms a unit, {got['signatures']:,} signatures", "",
         ))  # fmt: skip
     return rows
 

@@ -10,6 +10,7 @@ import pytest
 from tests.support.commands import QUICK, microtome, network, nothing_new, pictures, refused
 
 import microtome as package
+from microtome.cli.progress import progress_bar
 from microtome.core.errors import RunError
 
 
@@ -36,7 +37,8 @@ BAD = [
     ("--ranges", "21", "0 to 20"),
     ("--range-rule", "median", "expected kmeans, quantiles"),
     ("--units", "4", "units 0 to 3"),
-    ("--units", "3-1", "no unit"),
+    ("--units", "0-1,3-2", "range 3-2"),
+    ("--units", "0-999999", "4, 5, 6, 7, 8 and 999,991 more; layer"),
     ("--units", "x", "0-31,40"),
     ("--units", "1,,2", "0-31,40"),
     ("--units", "-1", "--units"),
@@ -104,6 +106,30 @@ def test_ranges_and_auroc_contradict(small: tuple[str, Path], tmp_path: Path) ->
         )  # fmt: skip
 
 
+def test_the_reader_is_for_folders_alone(small: tuple[str, Path], tmp_path: Path) -> None:
+    spec, data = small
+    words = ("dissect", spec, *QUICK, "--layer", "conv", "--reader", "indexed")
+    outcome = microtome(*words, "--data", data, "--heldout", "world@20?size=16", "--out", tmp_path / "a")
+    assert outcome.code == 0, outcome.err
+    outcome = microtome(*words, "--data", "world@20?size=16", "--heldout", data, "--out", tmp_path / "b")
+    assert outcome.code == 0, outcome.err
+    with nothing_new(tmp_path):
+        refused(microtome(*words, "--data", "world@20", "--out", tmp_path / "c"), "needs no reader")
+        refused(microtome(*words, "--data", "wordl", "--out", tmp_path / "c"), "wordl")
+
+
+def test_without_a_terminal_a_stage_has_a_line_at_either_end(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar() as progress:
+        progress("cache needs 1 MiB", 0, 30)
+        for done in (10, 20, 30):
+            progress("recording", done, 30)
+            said = capsys.readouterr()
+            assert said.out == ""
+            expected = {10: "cache needs 1 MiB\nrecording: 10 of 30\n", 20: "", 30: "recording: done\n"}
+            assert said.err == expected[done]
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("words", [("nonsense",), ("dissect", "a", "b"), ("data", "nonsense"), ("query",), ("layers",)])
 def test_words_that_are_no_command(words: tuple[str, ...]) -> None:
     refused(microtome(*words))
@@ -146,6 +172,7 @@ def test_an_interrupt_says_that_the_run_goes_on(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("microtome.report.pages.write_report", stop)
     outcome = microtome("report", "runs/any")
     assert outcome.code == 130
+    assert "Stopped. The same command goes on from here." in outcome.err
     assert "Traceback" not in outcome.err
 
 

@@ -122,6 +122,30 @@ def test_out_below_a_file(words: tuple[str | Path, ...], tmp_path: Path) -> None
         refused(microtome(*words, "--out", tmp_path / "file"), "is no run of microtome")
 
 
+@pytest.mark.parametrize(("name", "said"), [("/", "root of the file system"), ("n" * 300, "too long")])
+def test_out_that_can_be_no_folder(words: tuple[str | Path, ...], tmp_path: Path, name: str, said: str) -> None:
+    with nothing_new(tmp_path):
+        refused(microtome(*words, "--out", tmp_path / name), said, "--out")
+
+
+def test_an_interrupted_command_goes_on(
+    words: tuple[str | Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("microtome.recipes.dissect.judge_slots", stop)
+        outcome = microtome(*words, "--out", tmp_path / "run")
+    assert outcome.code == 130
+    assert "Stopped. The same command goes on from here." in outcome.err
+    partial, run = tmp_path / "run.partial" / "cache", tmp_path / "run" / "cache"
+    blocks = {path.name: path.stat().st_mtime_ns for path in partial.glob("*.safetensors")}
+    assert len(blocks) >= 3
+    assert microtome(*words, "--out", tmp_path / "run", "--keep-cache").code == 0
+    assert {path.name: path.stat().st_mtime_ns for path in run.glob("*.safetensors")} == blocks
+
+
 def test_a_folder_that_may_not_be_written(
     words: tuple[str | Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,14 @@ def test_a_forward_pass_that_fails(data: Path, tmp_path: Path) -> None:
     dissect(network(tmp_path / "m", after="raise ValueError('my own')"), data, tmp_path, said=("fails", "my own"))
 
 
+@pytest.mark.parametrize("error", ["RuntimeError", "TypeError", "KeyError", "AssertionError"])
+def test_a_forward_pass_that_fails_on_larger_batches_alone(data: Path, tmp_path: Path, error: str) -> None:
+    spec = network(tmp_path / "m", after=f"if len(maps) > 2: raise {error}('my own')\n        return maps")
+    said = ("fails on a batch of 8", error, "my own", "--batch-size 1")
+    dissect(spec, data, tmp_path, "--layer", "fc", said=said)
+    assert len(works(spec, data, tmp_path, "--layer", "fc", "--batch-size", "1")[1]) == 3
+
+
 def test_unknown_layer_gets_the_nearest_names(data: Path, tmp_path: Path) -> None:
     dissect(network(tmp_path / "m"), data, tmp_path, "--layer", "convv", said=("'convv'", "'conv'", "microtome layers"))
 

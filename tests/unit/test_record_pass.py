@@ -214,11 +214,24 @@ def test_one_image_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
         make_pass(tmp_path, model=greedy(0, OUT_OF_MEMORY["torch"])).run()
 
 
-def test_another_failure_of_the_model_is_not_taken_for_a_lack_of_memory(tmp_path: Path) -> None:
-    step = make_pass(tmp_path, model=greedy(4, lambda: RuntimeError("the network broke")))
-    with pytest.raises(RuntimeError, match="the network broke"):
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("the network broke"), RuntimeError("unsupported memory format"), ValueError("x"), IndexError("y")],
+    ids=repr,
+)
+def test_another_failure_of_the_model_is_not_taken_for_a_lack_of_memory(tmp_path: Path, error: Exception) -> None:
+    step = make_pass(tmp_path, model=greedy(4, lambda: error))
+    with pytest.raises(ModelError, match=f"Greedy fails on a batch of 8: {type(error).__name__}: {error}") as caught:
         step.run()
+    assert caught.value.__cause__ is error
+    assert "--batch-size 1" in caught.value.next_step
     assert not step.forward.notes
+
+
+def test_a_failure_on_one_image_is_no_matter_of_the_batch(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="fails on a batch of 1") as caught:
+        make_pass(tmp_path, model=greedy(0, lambda: RuntimeError("broken")), batch_size=1).run()
+    assert "--batch-size" not in caught.value.next_step
 
 
 class Scaled(nn.Module):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +150,89 @@ def test_a_draft_killed_while_it_was_discarded_is_no_obstacle(tmp_path: Path, mo
     assert not RunDraft(tmp_path / "run", plan=PLAN).resumed
     finished(tmp_path / "run")
     assert "run.partial" not in names(tmp_path)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from microtome.store.run import RunDraft
+
+draft = RunDraft(Path(sys.argv[1]), plan={"model": "m", "images": 3})
+draft.cache.mkdir()
+print("writing", flush=True)
+sys.stdin.readline()
+draft.manifest({"kind": "theirs"})
+draft.finish()
+"""
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process in the middle of a run at `tmp_path / "run"`; a line on its input lets it finish."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", WRITER, tmp_path / "run"], **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("plan", [PLAN, {**PLAN, "images": 4}])
+def test_two_processes_do_not_write_one_run(
+    tmp_path: Path, writer: subprocess.Popen[str], plan: dict[str, object]
+) -> None:
+    (tmp_path / "run.partial" / "units.parquet").write_text("half")
+    for overwrite in (False, True):
+        with pytest.raises(RunError, match="Another process is writing this run") as caught:
+            RunDraft(tmp_path / "run", plan=plan, overwrite=overwrite)
+        assert "--out" in caught.value.next_step
+    assert names(tmp_path / "run.partial") == ["cache", "plan.json", "units.parquet"], "nothing of it was touched"
+    RunDraft(tmp_path / "other", plan=plan).discard()
+    writer.communicate("go on\n")
+    assert writer.returncode == 0
+    assert read_manifest(tmp_path / "run")["kind"] == "theirs"
+    finished(tmp_path / "run", overwrite=True)
+    assert names(tmp_path) == ["run"]
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path, writer: subprocess.Popen[str]) -> None:
+    writer.kill()
+    writer.wait()
+    assert RunDraft(tmp_path / "run", plan=PLAN).resumed
+    finished(tmp_path / "run")
+    assert names(tmp_path) == ["run"]
+
+
+@pytest.mark.parametrize("end", ["finish", "discard"])
+def test_a_run_that_has_ended_is_given_back(tmp_path: Path, end: str) -> None:
+    draft = RunDraft(tmp_path / "run", plan=PLAN)
+    draft.manifest({"kind": "ours"})
+    getattr(draft, end)()
+    code = WRITER.replace("plan=", "overwrite=True, plan=")
+    outcome = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "run"], input="go on\n", text=True, capture_output=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert read_manifest(tmp_path / "run")["kind"] == "theirs"
+
+
+def test_a_link_stays_and_its_folder_is_replaced(tmp_path: Path) -> None:
+    finished(tmp_path / "deep" / "run", 1)
+    (tmp_path / "link").symlink_to("deep/run")
+    assert finished(tmp_path / "link", 2, overwrite=True) == tmp_path / "deep" / "run"
+    assert (tmp_path / "link").is_symlink()
+    assert read_table(tmp_path / "link", "units").to_pylist() == [{"unit": 2}]
+    assert names(tmp_path) == ["deep", "link"]
+    assert names(tmp_path / "deep") == ["run"]
+
+
+@pytest.mark.parametrize("name", ["/", "n" * 300, "null\0byte", "loop/run"], ids=["root", "long", "null", "loop"])
+def test_a_path_that_can_be_no_run_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(RunError) as caught:
+        RunDraft(tmp_path / name, plan=PLAN, overwrite=True)
+    assert "--out" in caught.value.next_step
+    assert names(tmp_path) == ["loop"]
 
 
 def test_a_discarded_draft_leaves_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +37,7 @@ def dissect(
     size: Annotated[int | None, typer.Option(help="Input size in pixels.")] = None,
     mean: Annotated[str | None, typer.Option(help="Mean of red, green, blue: 0.485,0.456,0.406.")] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation of red, green, blue.")] = None,
-    reader: Annotated[str | None, typer.Option(help="Reader of --data; default: found by looking.")] = None,
+    reader: Annotated[str | None, typer.Option(help="Reader of the folders; default: found by looking.")] = None,
     segmenter: Annotated[str | None, typer.Option(help="hf:MODEL whose classes become predicted concepts.")] = None,
     categories: Annotated[str | None, typer.Option(help="Keep these categories only: object,color.")] = None,
     colours: Annotated[bool, typer.Option(help="Add the eleven basic colour names.")] = True,
@@ -68,11 +69,15 @@ def dissect(
     if units is not None:
         settings = with_units(settings, units)
     wanted = tuple(name.strip() for name in categories.split(",")) if categories else ()
+    specs = [spec for spec in (data, heldout) if spec is not None]
+    # The reader is for the folders; where there is none it goes to all, so that they say what is wrong with it.
+    readable = [spec for spec in specs if is_folder(spec)] or specs
     opened = [
         open_data(
-            spec, reader=reader, categories=wanted, segmenter=segmenter, colours=colours, limit=limit, seed=seed
+            spec, reader=reader if spec in readable else None, categories=wanted, segmenter=segmenter,
+            colours=colours, limit=limit, seed=seed,
         )
-        for spec in (data, heldout) if spec is not None
+        for spec in specs
     ]  # fmt: skip
     loaded = load(
         model, weights=weights, size=size, device=device,
@@ -86,3 +91,8 @@ def dissect(
             command=("microtome", *sys.argv[1:]), progress=progress,
         )  # fmt: skip
     print_result(result, as_json=as_json)
+
+
+def is_folder(spec: str) -> bool:
+    """Whether `open_data` looks for a folder: anything but the planted world and a data set of Hugging Face."""
+    return Path(spec).exists() or re.match(r"world($|[:@?])|hf:", spec) is None

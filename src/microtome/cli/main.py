@@ -11,6 +11,8 @@ from microtome._version import __version__
 from microtome.cli import data, demo, dissect, layers, query, report, world
 from microtome.core.errors import MicrotomeError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     help="Take a trained network apart, name its parts in words, and test the names.",
     no_args_is_help=True,
@@ -54,6 +56,8 @@ def run() -> None:
             raise
         console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        console.print("\nStopped. The same command goes on from here.", markup=False)
-        sys.exit(130)
+    except SystemExit as stop:
+        # What typer makes of an interrupt.
+        if stop.code == INTERRUPTED:
+            console.print("\nStopped. The same command goes on from here.", markup=False)
+        raise

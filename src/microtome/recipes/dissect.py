@@ -215,7 +215,9 @@ def _check(settings: DissectSettings, site: Site, recording: RecordSettings) -> 
         problems.append(f"--fdr is {settings.fdr}; expected between 0 and 1")
     wrong = [unit for unit in settings.units or () if not 0 <= unit < site.units]
     if wrong or settings.units == ():
-        problems.append(f"--units names {wrong or 'no unit'}; layer '{site.layer}' has units 0 to {site.units - 1}")
+        more = f" and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
+        named = ", ".join(map(str, wrong[:5])) + more or "no unit"
+        problems.append(f"--units names {named}; layer '{site.layer}' has units 0 to {site.units - 1}")
     if problems:
         raise OptionError("; ".join(problems), next_step="see microtome dissect --help")
 
@@ -288,5 +290,7 @@ def with_units(settings: DissectSettings, text: str) -> DissectSettings:
             raise OptionError(f"--units is '{text}'.", expected="numbers and ranges such as 0-31,40")
         if max(len(low), len(high)) > 6:
             raise OptionError(f"--units is '{text}'.", expected="units below 1,000,000")
+        if dash and int(high) < int(low):
+            raise OptionError(f"--units has the range {part.strip()}.", expected="the lower unit first, as in 5-7")
         units += range(int(low), int(high or low) + 1)
     return replace(settings, units=tuple(dict.fromkeys(units)))

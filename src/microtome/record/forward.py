@@ -14,10 +14,12 @@ from microtome.core.errors import DataError, ModelError
 from microtome.core.site import Site
 from microtome.models.model import Model
 from microtome.models.outputs import first_tensor
+from microtome.models.probe import USER_CODE_ERRORS
 from microtome.models.trace import Trace, trace
 from microtome.record.settings import RecordSettings
 
 _HALF_LARGEST = 65504.0
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Forward:
         DataError
             If an activation is NaN or infinite, naming the first such image.
         ModelError
-            If one image alone does not fit in memory.
+            If one image alone does not fit in memory, or the model fails on a batch.
         """
         maps, answers = [], []
         with torch.inference_mode(), trace(self.model, [self.site.layer], stop=not self._needs_output) as cache:
@@ -67,8 +69,8 @@ class Forward:
                 stop = min(start + self.batch_size, len(pixels))
                 try:
                     values, answer = self._batch(cache, pixels[start:stop])
-                except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                    self._halve(error)
+                except (MemoryError, *USER_CODE_ERRORS) as error:
+                    self._halve(error, stop - start)
                     continue
                 maps.append(values)
                 answers.append(answer)
@@ -96,11 +98,17 @@ class Forward:
             answer = logits.argmax(dim=1).cpu().numpy()
         return stored.cpu().numpy(), answer
 
-    def _halve(self, error: BaseException) -> None:
+    def _halve(self, error: Exception, images: int) -> None:
+        """Halve the batch where `error` is a lack of memory; any other is the model's own."""
         text = str(error).lower()
         known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        if not known and "memory" not in text:
-            raise error
+        if not known and not any(words in text for words in _NO_MEMORY):
+            smaller = "try --batch-size 1" if images > 1 else "mend the model"
+            raise ModelError(
+                f"The forward pass of {self.model.spec} fails on a batch of {images}: {type(error).__name__}: {error}",
+                expected="a model that takes a batch of RGB images, [batch 3 height width], of any length",
+                next_step=f"{smaller}; --debug shows the trace",
+            ) from error
         if self.batch_size == 1:
             raise ModelError(
                 f"One image alone does not fit in memory with {self.model.spec}.",

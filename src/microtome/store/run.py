@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from microtome.core.errors import RunError
 from microtome.store.atomic import disk_error, write_arrays, write_atomically, write_json
+from microtome.store.lock import lock_folder, unlock_folder
 
 FORMAT = 1
 
@@ -38,38 +39,54 @@ class RunDraft:
     Raises
     ------
     RunError
-        If something stands at `out` and may not be replaced, or the folder cannot be written.
+        If something stands at `out` and may not be replaced, the folder cannot be written, or another process is
+        writing this run.
     """
 
     def __init__(self, out: Path, *, plan: Mapping[str, Any], overwrite: bool = False) -> None:
-        self.out = out.absolute()
+        self.out = _place(out)
         self.folder = self.out.with_name(f"{self.out.name}.partial")
-        self._check(overwrite)
         text = json.dumps(plan, sort_keys=True)
-        note = self.folder / "plan.json"
         try:
-            self.resumed = note.exists() and note.read_text(encoding="utf-8") == text
-            if self.resumed:
-                self._clear()
-            elif self.folder.exists():
-                # A killed process may have left the plan half written under its temporary name.
-                others = [path.name for path in self.folder.iterdir() if not path.name.startswith(".plan.json.")]
-                if others and not note.exists():
-                    raise RunError(
-                        f"{self.folder} is in the way: it is no unfinished run of microtome.",
-                        expected="a free name for the unfinished run",
-                        next_step="move it, or choose another --out",
-                    )
-                _remove(self.folder)
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._check(overwrite)
+            self.resumed = self._take(text)
+            if not self.resumed:
+                self._note(text)
         except OSError as error:
+            unlock_folder(self.folder)
             raise disk_error(self.folder, error) from error
-        if not self.resumed:
-            self._note(note, text)
+        except RunError:
+            unlock_folder(self.folder)
+            raise
 
-    def _note(self, note: Path, text: str) -> None:
+    def _take(self, text: str) -> bool:
+        """Make the folder of the draft, locked, or take up the one that is there. Returns whether it is of this plan.
+
+        The lock keeps out other processes; this one may begin the same draft again, say after an interrupt.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock_folder(self.folder)
+        note = self.folder / "plan.json"
+        if note.exists() and note.read_text(encoding="utf-8") == text:
+            self._clear()
+            return True
+        names = [path.name for path in self.folder.iterdir()]
+        # A killed process may have left the plan half written under its temporary name.
+        if not note.exists() and not all(name.startswith(".plan.json.") for name in names):
+            raise RunError(
+                f"{self.folder} is in the way: it is no unfinished run of microtome.",
+                expected="a free name for the unfinished run",
+                next_step="move it, or choose another --out",
+            )
+        if names:
+            _remove(self.folder)
+            self.folder.mkdir()
+            lock_folder(self.folder)
+        return False
+
+    def _note(self, text: str) -> None:
         try:
-            write_atomically(note, lambda path: path.write_text(text, encoding="utf-8"))
+            write_atomically(self.folder / "plan.json", lambda path: path.write_text(text, encoding="utf-8"))
         except RunError:
             self.folder.rmdir()
             raise
@@ -146,11 +163,29 @@ class RunDraft:
             (self.out / "plan.json").unlink(missing_ok=True)
         except OSError as error:
             raise disk_error(self.out, error) from error
+        unlock_folder(self.folder)
         return self.out
 
     def discard(self) -> None:
         """Remove the draft: a run that failed leaves nothing behind."""
         _remove(self.folder)
+        unlock_folder(self.folder)
+
+
+def _place(out: Path) -> Path:
+    """Where a run for `out` stands: behind a link it is the folder that the link names."""
+    try:
+        place = out.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        # A loop of links is a RuntimeError in Python 3.11 and 3.12, a null byte a ValueError.
+        raise RunError(f"{out} is no path: {error}.", next_step="choose another --out") from error
+    if not place.name:
+        raise RunError(
+            f"{out} cannot be a run: it is the root of the file system.",
+            expected="a new folder",
+            next_step="choose another --out",
+        )
+    return place
 
 
 def _remove(folder: Path) -> None:
