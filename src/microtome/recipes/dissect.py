@@ -88,7 +88,7 @@ def dissect(
     layer: str | None = None,
     data: ImageData | str | Path = "world",
     *,
-    out: Path | str,
+    out: Path | str = "runs/dissect",
     heldout: ImageData | str | Path | None = None,
     settings: DissectSettings | None = None,
     overwrite: bool = False,

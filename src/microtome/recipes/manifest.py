@@ -188,7 +188,8 @@ def _notes(recording: Recording, settings: Mapping[str, Any]) -> list[str]:
 
 def _heldout_notes(recording: Recording, heldout: ImageData | None) -> list[str]:
     """What the held-out images cannot confirm."""
-    notes = [f"Held out: {note}" for note in heldout.card.notes] if heldout is not None else []
+    said = recording.images.sets[0].card.notes
+    notes = [f"Held out: {note}" for note in (heldout.card.notes if heldout else ()) if note not in said]
     table = recording.searched
     outside = table.counts_under(recording.heldout_weight)
     lacking = [
