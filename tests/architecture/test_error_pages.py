@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from tests.support.source_tree import ROOT, python_files
-
 from microtome.core import errors
+from tests.support.source_tree import ROOT, python_files
 
 PAGES = ROOT / "docs" / "errors"
 

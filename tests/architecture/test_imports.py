@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.support.source_tree import module_name, python_files
 
 HEAVY = {"torch", "torchvision", "timm", "transformers", "datasets", "numba", "pyarrow", "duckdb", "sklearn", "scipy"}

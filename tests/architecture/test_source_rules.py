@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support import source_tree
 from tests.support.source_tree import LONGEST_FILE, PACKAGE, python_files, room, text_files
 

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from tests.support.random_tables import dense_counts, random_activity, random_table, table_of
 
 from microtome.core import measures
 from microtome.core.errors import OptionError
@@ -16,6 +15,7 @@ from microtome.core.measures import METRICS
 from microtome.core.parse import parse
 from microtome.core.source import Source
 from microtome.methods.dissect.registry import METHODS, SearchSettings, make_method
+from tests.support.random_tables import dense_counts, random_activity, random_table, table_of
 
 NAMES = list(METHODS)
 SEEDS = range(6)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from scipy.ndimage import zoom
 from scipy.stats import kstest
-from tests.support.recordings import labelled_recording
 
 from microtome.core.formula import Formula, Leaf, Not, conjoin, disjoin
 from microtome.data.world.dataset import World
@@ -22,6 +21,7 @@ from microtome.recipes.verdicts import Judged, judge_slots
 from microtome.record.counting import Slot
 from microtome.record.recording import Recording
 from microtome.verify.chance import ChanceDraws, ChanceSettings
+from tests.support.recordings import labelled_recording
 
 UNITS = 200
 GRID = (48, 48)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tests.real.runs import RealRun
 
 from microtome.core.measures import Metric
 from microtome.recipes.result import Dissection
+from tests.real.runs import RealRun
 
 BEST, TILES = 20, 5
 TILE, SHOWN = 112, 84

@@ -12,11 +12,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.real.result_pages import write_index, write_page
-from tests.real.runs import RUNS, RealRun
-
 from microtome.core.errors import MicrotomeError
 from microtome.recipes.result import Dissection
+from tests.real.result_pages import write_index, write_page
+from tests.real.runs import RUNS, RealRun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from tests.real.datasets import Cifar, GroupsAndTextures, imagenet_classes
-
 from microtome.data.colours import Coloured
 from microtome.data.open import open_data
 from microtome.models.load import load
@@ -18,6 +16,7 @@ from microtome.models.preprocess import Triple
 from microtome.recipes.dissect import DissectSettings, dissect
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress, silent
+from tests.real.image_sets import Cifar, GroupsAndTextures, imagenet_classes
 
 SUPPORT = Path("tests/support")
 

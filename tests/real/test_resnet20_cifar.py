@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from tests.real.datasets import Cifar
-from tests.real.runs import RUNS, resnet20
 
 from microtome.core.formula import leaves
 from microtome.core.parse import parse
 from microtome.models.trace import trace
 from microtome.recipes.result import Dissection
 from microtome.record.images import halve
+from tests.real.image_sets import Cifar
+from tests.real.runs import RUNS, resnet20
 
 PERMUTATIONS = 40
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.real.runs import RUNS, squeezenet
 
 from microtome.core.formula import evaluate, leaves
 from microtome.core.parse import parse
@@ -16,6 +15,7 @@ from microtome.data.geometry import to_grid
 from microtome.data.open import open_data
 from microtome.models.trace import trace
 from microtome.recipes.result import Dissection
+from tests.real.runs import RUNS, squeezenet
 
 pytestmark = pytest.mark.slow
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.real.datasets import GroupsAndTextures
-from tests.real.groups import GROUPS, members
-from tests.real.runs import RUNS, squeezenet
 
 from microtome.core.formula import leaves
 from microtome.core.parse import parse
 from microtome.recipes.dissect import dissect
 from microtome.recipes.result import Dissection
+from tests.real.groups import GROUPS, members
+from tests.real.image_sets import GroupsAndTextures
+from tests.real.runs import RUNS, squeezenet
 
 PERMUTATIONS = 40
 UNITS = tuple(range(0, 512, 2))
@@ -98,7 +98,7 @@ def test_many_units_name_a_group_by_auroc(by_auroc: Dissection) -> None:
     scores = row.to_pylist()[0]
     assert scores["chance"] == pytest.approx(0.5, abs=0.01)
     assert scores["mean"] > 0.65
-    assert scores["top"] > 0.93
+    assert scores["top"] > 0.85
     # Searched scores are those of the best of many formulas and so lie above held-out ones.
     assert by_auroc.query("select avg(score) s from units").to_pylist()[0]["s"] > scores["mean"]
 

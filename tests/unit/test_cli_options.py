@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.commands import QUICK, microtome, network, nothing_new, pictures, refused
 
 import microtome as package
 from microtome.cli.progress import progress_bar
 from microtome.core.errors import RunError
+from tests.support.commands import QUICK, microtome, network, nothing_new, pictures, refused
 
 
 @pytest.fixture(scope="module")

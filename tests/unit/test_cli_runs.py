@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.support.commands import QUICK, microtome, network, nothing_new, pictures, refused
 
 from microtome.store.tables import COLUMNS
+from tests.support.commands import QUICK, microtome, network, nothing_new, pictures, refused
 
 
 @pytest.fixture(scope="module")

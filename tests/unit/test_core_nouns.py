@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.random_tables import dense_counts, random_activity, random_table, table_of
 
 from microtome.core.concept import Concept, unique_concepts
 from microtome.core.direction import Direction
@@ -25,6 +24,7 @@ from microtome.core.parse import parse
 from microtome.core.registry import Registry
 from microtome.core.signatures import Activity, both_counts
 from microtome.core.site import Site
+from tests.support.random_tables import dense_counts, random_activity, random_table, table_of
 
 
 def test_a_word_of_two_categories_carries_its_category_the_second_time() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import savemat
-from tests.support.pictures import ade_code, ade_set, write_picture
 
 from microtome.core.errors import DataError
 from microtome.data.ade20k import Ade20k
+from tests.support.pictures import ade_code, ade_set, write_picture
 
 
 def test_levels_names_and_void(tmp_path: Path) -> None:

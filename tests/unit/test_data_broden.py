@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.pictures import broden_code, broden_set, write_picture
 
 from microtome.core.errors import DataError
 from microtome.data.broden import Broden
+from tests.support.pictures import broden_code, broden_set, write_picture
 
 
 def held(data: Broden, index: int) -> list[list[list[str]]]:

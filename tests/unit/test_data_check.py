@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.pictures import broden_set, indexed_set, write_broken_picture, write_picture
 from typer.testing import CliRunner
 
 from microtome.cli.data import app
 from microtome.core.concept import Concept
 from microtome.data.base import DataCard, ImageData, LabelledImage
 from microtome.data.check import check_data
+from tests.support.pictures import broden_set, indexed_set, write_broken_picture, write_picture
 
 LABEL = np.array([[0, 1, 2], [9, 9, 1]], dtype=np.uint8)
 

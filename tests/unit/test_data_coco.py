@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.pictures import coco_code, coco_set, write_picture
 
 from microtome.core.errors import DataError
 from microtome.data.coco import CocoPanoptic
+from tests.support.pictures import coco_code, coco_set, write_picture
 
 
 def test_segments_categories_and_void(tmp_path: Path) -> None:

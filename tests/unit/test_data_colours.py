@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
-from tests.support.pictures import coco_set, write_picture
 
 from microtome.core.concept import Concept
 from microtome.core.errors import DataError
 from microtome.data.coco import CocoPanoptic
 from microtome.data.colours import COLOURS, Coloured, colour_names, oklch
 from microtome.data.folders import ImageFolder
+from tests.support.pictures import coco_set, write_picture
 
 
 def name_of(rgb: tuple[int, ...]) -> str:

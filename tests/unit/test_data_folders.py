@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.pictures import photo, write_broken_picture, write_picture
 
 from microtome.core.errors import DataError
 from microtome.data.folders import ImageFolder
+from tests.support.pictures import photo, write_broken_picture, write_picture
 
 
 def test_sub_folders_are_classes(tmp_path: Path) -> None:

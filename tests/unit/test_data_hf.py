@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.pictures import photo
 
 from microtome.core.errors import DataError, OptionError
 from microtome.data import hf
 from microtome.data.hf import HfImages, HfOptions
+from tests.support.pictures import photo
 
 datasets = pytest.importorskip("datasets")
 

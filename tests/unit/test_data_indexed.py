@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.pictures import indexed_set, photo, write_broken_picture, write_picture
 
 from microtome.core.errors import DataError
 from microtome.data.indexed import IndexedImages, is_indexed
+from tests.support.pictures import indexed_set, photo, write_broken_picture, write_picture
 
 LABEL = np.array([[0, 1, 2], [9, 9, 1]], dtype=np.uint8)
 

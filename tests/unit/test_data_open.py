@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.pictures import ade_set, broden_set, coco_set, indexed_set, photo, write_picture
 
 from microtome.core.errors import DataError, OptionError
 from microtome.data.open import READERS, open_data
+from tests.support.pictures import ade_set, broden_set, coco_set, indexed_set, photo, write_picture
 
 LABEL = np.array([[0, 1], [2, 1]])
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.pictures import broden_set, indexed_set
 
 from microtome.core.errors import DataError, OptionError
 from microtome.data.broden import Broden
 from microtome.data.restrict import Restricted, Subset
+from tests.support.pictures import broden_set, indexed_set
 
 
 def test_only_images_that_label_every_category_stay(tmp_path: Path) -> None:

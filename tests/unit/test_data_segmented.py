@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.support.pictures import indexed_set, photo, write_picture
 
 from microtome.core.errors import ModelError, OptionError
 from microtome.data.folders import ImageFolder
 from microtome.data.indexed import IndexedImages
 from microtome.data.open import open_data
 from microtome.data.segmented import Segmented
+from tests.support.pictures import indexed_set, photo, write_picture
 
 transformers = pytest.importorskip("transformers")
 

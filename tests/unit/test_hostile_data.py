@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tests.support.commands import QUICK, microtome, network, nothing_new, photos, pictures, refused
 from tests.support.pictures import indexed_set, photo, write_broken_picture, write_picture
 

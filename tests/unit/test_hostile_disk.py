@@ -8,6 +8,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+
 from tests.support.commands import QUICK, Outcome, microtome, network, nothing_new, pictures, refused
 
 

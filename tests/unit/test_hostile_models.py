@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+
 from tests.support.commands import QUICK, microtome, network, nothing_new, photos, pictures, refused
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.support.networks import Crashing, OverTuple, TwiceRelu, hooks, images, seeded
 from torch import Tensor
 
 from microtome.core.errors import ModelError
@@ -13,6 +12,7 @@ from microtome.core.intervention import Intervention, ablate, add, clamp, replac
 from microtome.models.intervene import donors, intervene
 from microtome.models.model import Model, wrap
 from microtome.models.trace import trace
+from tests.support.networks import Crashing, OverTuple, TwiceRelu, hooks, images, seeded
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.support.networks import OverTuple, TwiceRelu, hooks, images, seeded
 from torch import Tensor, nn
 
 from microtome.core.errors import ModelError, OptionError
 from microtome.models.model import Model, wrap
 from microtome.models.preprocess import Preprocess
+from tests.support.networks import OverTuple, TwiceRelu, hooks, images, seeded
 
 
 def test_every_module_that_ran_is_a_site_and_calls_are_numbered() -> None:

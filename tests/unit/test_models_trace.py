@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.support.networks import Crashing, OverTuple, TwiceRelu, hooks, images, seeded
 from torch import Tensor, nn
 
 from microtome.core.errors import ModelError
 from microtome.models.model import Model, wrap
 from microtome.models.trace import trace
+from tests.support.networks import Crashing, OverTuple, TwiceRelu, hooks, images, seeded
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.listed import Listed, random_images, small_model
 
 import microtome
 from microtome.core.concept import Concept
@@ -15,6 +14,7 @@ from microtome.core.errors import DataError, OptionError
 from microtome.data.base import LabelledImage
 from microtome.record.images import beside, halve
 from microtome.verify.chance import ChanceDraws, ChanceSettings
+from tests.support.listed import Listed, random_images, small_model
 
 
 def run(out: Path, data: Listed, **settings: object) -> microtome.Dissection:
@@ -107,11 +107,10 @@ def test_notes_name_the_concepts_that_held_out_images_lack(tmp_path: Path) -> No
 
 def test_activity_on_void_is_no_false_alarm() -> None:
     """One annotated cell that the unit hits, three void ones that it hits as well: nothing disagrees."""
-    from tests.support.recordings import labelled_recording
-
     from microtome.methods.dissect.netdissect import NetDissect
     from microtome.recipes.search_units import UnitSearch, searched_rows
     from microtome.record.counting import Slot
+    from tests.support.recordings import labelled_recording
 
     water = np.array([[[1, 1], [1, 1]]], np.int32)
     void = np.array([[False, True], [True, True]])

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.stats import rankdata
-from tests.support.passes import make_pass, record
 
 from microtome.record.counting import (
     HalfCounter,
@@ -20,6 +19,7 @@ from microtome.record.counting import (
     slot_chunks,
 )
 from microtome.record.recording import Recording
+from tests.support.passes import make_pass, record
 
 
 @pytest.fixture(scope="module")

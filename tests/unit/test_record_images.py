@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.support.listed import CONCEPTS, Listed, random_images
 
 from microtome.core.concept import Concept
 from microtome.core.errors import DataError
 from microtome.record.images import beside, halve
+from tests.support.listed import CONCEPTS, Listed, random_images
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 41])

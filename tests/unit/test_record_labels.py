@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.reference.overlap import concepts_at
-from tests.support.listed import CONCEPTS, Listed, random_images
 
 from microtome.core.concept import Concept
 from microtome.data.base import LabelledImage
@@ -13,6 +11,8 @@ from microtome.record.images import Images, beside, halve
 from microtome.record.labels import LabelBlock, read_block
 from microtome.record.settings import RecordSettings
 from microtome.record.signatures import concept_keys
+from tests.reference.overlap import concepts_at
+from tests.support.listed import CONCEPTS, Listed, random_images
 
 
 def block_of(images: Images, settings: RecordSettings) -> LabelBlock:

@@ -8,12 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.reference.overlap import concepts_at, count_overlap
-from tests.reference.thresholds import threshold
-from tests.reference.upsample import active_cells, upsampled
-from tests.support.listed import CONCEPTS, Listed, Slices, random_images, small_model
-from tests.support.passes import arrays_of, make_pass, record
-from tests.support.shards import same_bits
 from torch import Tensor, nn
 
 from microtome.core.errors import DataError, ModelError, OptionError
@@ -26,6 +20,12 @@ from microtome.record.counting import HalfCounter, Slot, positions_of
 from microtome.record.images import beside, halve
 from microtome.record.one_pass import Pass
 from microtome.record.settings import RecordSettings, block_size, bytes_needed
+from tests.reference.overlap import concepts_at, count_overlap
+from tests.reference.thresholds import threshold
+from tests.reference.upsample import active_cells, upsampled
+from tests.support.listed import CONCEPTS, Listed, Slices, random_images, small_model
+from tests.support.passes import arrays_of, make_pass, record
+from tests.support.shards import same_bits
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.reference.overlap import concepts_at
-from tests.support.listed import CONCEPTS, Listed, random_images
-from tests.support.passes import make_pass, record
 
 from microtome.data.base import LabelledImage
 from microtome.record import settings as record_settings
 from microtome.record.images import halve
 from microtome.record.one_pass import thumbnail
 from microtome.record.recording import Recording
+from tests.reference.overlap import concepts_at
+from tests.support.listed import CONCEPTS, Listed, random_images
+from tests.support.passes import make_pass, record
 
 GRID = (12, 10)
 

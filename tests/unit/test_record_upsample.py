@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reference.upsample import active_cells, upsampled, upsampled_exactly
 
 from microtome.record.upsample import active_positions, axis_weights, spans, take_counts, unit_positions
+from tests.reference.upsample import active_cells, upsampled, upsampled_exactly
 
 SIZES = [
     ((1, 1), (4, 5)),

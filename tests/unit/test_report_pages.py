@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from tests.support.fake_run import HOSTILE, FakeRun, write_fake_run
 from typer.testing import CliRunner
 
 from microtome.core.errors import RunError
@@ -20,6 +19,7 @@ from microtome.report.layout import INDEX_PARTS, UNIT_PARTS
 from microtome.report.notebook import notebook_view
 from microtome.report.pages import write_report
 from microtome.report.view import read_run
+from tests.support.fake_run import HOSTILE, FakeRun, write_fake_run
 
 
 class Tags(HTMLParser):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.shards import KINDS, activations
 
 from microtome.stats.histogram import BINS, HIGH, LOW, STEPS, Histogram, bin_edges
+from tests.support.shards import KINDS, activations
 
 HALF = (HIGH - LOW) * STEPS
 

@@ -7,9 +7,9 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from tests.support.shards import KINDS, activations
 
 from microtome.stats.moments import Moments
+from tests.support.shards import KINDS, activations
 
 
 @pytest.mark.parametrize("kind", KINDS)

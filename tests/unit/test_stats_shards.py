@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.shards import KINDS, Kind, activations, in_shards, one_pass, same_bits
 
 from microtome.record.summary import Summary
 from microtome.stats.histogram import Histogram
@@ -17,6 +16,7 @@ from microtome.stats.moments import Moments
 from microtome.stats.overlap import Overlap
 from microtome.stats.tail import Tail
 from microtome.stats.top_images import TopImages
+from tests.support.shards import KINDS, Kind, activations, in_shards, one_pass, same_bits
 
 UNITS, SIGNATURES = 3, 5
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reference.thresholds import threshold
-from tests.support.shards import KINDS, activations
 
 from microtome.core.errors import OptionError
 from microtome.stats.tail import Tail, tail_size
+from tests.reference.thresholds import threshold
+from tests.support.shards import KINDS, activations
 
 
 def tail_of(values: np.ndarray, most: int, blocks: int) -> Tail:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.shards import KINDS, activations
 
 from microtome.stats.kernels import peaks_of
 from microtome.stats.top_images import TopImages
+from tests.support.shards import KINDS, activations
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.fake_run import FakeRun, write_fake_run
 
 from microtome.core.errors import RunError
 from microtome.recipes.result import Dissection
+from tests.support.fake_run import FakeRun, write_fake_run
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from tests.support.fake_run import FakeRun, write_fake_run
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from microtome.report import pages
 from microtome.report.layout import UNIT_PARTS
 from microtome.report.pages import write_report
+from tests.support.fake_run import FakeRun, write_fake_run
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -34,8 +34,13 @@ class Watch:
         page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
+        page.on("requestfailed", self._failed)
         page.on("dialog", self._dialog)
+
+    def _failed(self, request: Request) -> None:
+        # A picture that was still loading when the page was left is no fault of the page.
+        if "ERR_ABORTED" not in (request.failure or ""):
+            self.errors.append(f"failed: {request.url}")
 
     def _dialog(self, dialog: object) -> None:
         self.dialogs.append(str(dialog))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,16 +36,14 @@ class Images:
     def concepts(self) -> tuple[Concept, ...]:
         """Concepts of the searched set in order of name.
 
-        Those of a second set count where name and category are the same; a prefix that only tells two categories apart
-        (`color:orange`) is no part of the name.
+        Those of a second set count as `_places` matches them.
         """
         return tuple(sorted(self.sets[0].concepts, key=lambda concept: concept.name))
 
     @cached_property
     def _renumber(self) -> tuple[Int[np.ndarray, "value"], ...]:
-        place = {_identity(concept): index for index, concept in enumerate(self.concepts)}
         return tuple(
-            np.array([0, *(place.get(_identity(concept), -1) + 1 for concept in data.concepts)], np.int32)
+            np.array([0, *(place + 1 for place in _places(self.concepts, data.concepts))], np.int32)
             for data in self.sets
         )
 
@@ -54,10 +53,12 @@ class Images:
         return tuple(dict.fromkeys(name for data in self.sets for name in data.classes))
 
     def class_of(self, index: int, label: int | None) -> int:
-        """An image's own class number as one of `classes`; -1 where it has none."""
+        """An image's own class number as one of `classes`; -1 where it has none. Without names the number stays."""
         which, _ = self._locate(index)
         names = self.sets[which].classes
-        return self.classes.index(names[label]) if label is not None and 0 <= label < len(names) else -1
+        if label is None or (self.classes and not 0 <= label < len(names)):
+            return -1
+        return self.classes.index(names[label]) if self.classes else label
 
     def _locate(self, index: int) -> tuple[int, int]:
         first = len(self.sets[0])
@@ -104,15 +105,34 @@ def beside(data: ImageData, heldout: ImageData) -> Images:
             expected="images to test on that were not searched",
             next_step="leave --heldout out to hold out a random half, or name other data",
         )
-    if not {_identity(c) for c in data.concepts} & {_identity(c) for c in heldout.concepts}:
+    if max(_places(data.concepts, heldout.concepts), default=-1) < 0:
         raise DataError(
             f"'{data.card.name}' and '{heldout.card.name}' have no concept in common.",
-            expected="the same concept names, of the same categories, in both",
+            expected="the same concept names in both",
             next_step="see them with `microtome data check`",
         )
     return Images((data, heldout), np.repeat([False, True], [len(data), len(heldout)]))
 
 
-def _identity(concept: Concept) -> tuple[str, str]:
-    """Category and name without the prefix that `unique_concepts` may have put in front."""
-    return concept.category, concept.name.removeprefix(f"{concept.category}:")
+def _places(searched: tuple[Concept, ...], others: tuple[Concept, ...]) -> list[int]:
+    """For each other concept the index of the searched one that it is, -1 for none.
+
+    Name and category decide; a prefix that only tells two categories apart (`color:orange`) is no part of the name.
+    Where the categories differ the name alone does, if each set uses it once.
+    """
+    exact = {(concept.category, _bare(concept)): index for index, concept in enumerate(searched)}
+    by_name: dict[str, list[int]] = {}
+    for index, concept in enumerate(searched):
+        by_name.setdefault(_bare(concept), []).append(index)
+    used = Counter(_bare(concept) for concept in others)
+    places = []
+    for concept in others:
+        name = _bare(concept)
+        alone = by_name[name][0] if len(by_name.get(name, ())) == 1 and used[name] == 1 else -1
+        places.append(exact.get((concept.category, name), alone))
+    return places
+
+
+def _bare(concept: Concept) -> str:
+    """The name without the prefix that `unique_concepts` may have put in front."""
+    return concept.name.removeprefix(f"{concept.category}:")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tests.real.groups import GROUPS, members
 
 from microtome.core.concept import Concept, unique_concepts
 from microtome.data.base import DataCard, ImageData, LabelledImage, hash_of
 from microtome.data.geometry import label_grid
+from tests.real.groups import GROUPS, members
 
 GROUP, TEXTURE, CLASS = "group", "texture", "class"
 
