@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -141,11 +140,24 @@ def test_units_that_fire_on_void_alone_say_so(tmp_path: Path) -> None:
 
 
 def test_range_rows_speak_of_their_own_images(tmp_path: Path) -> None:
-    result = run(tmp_path / "run", Listed(random_images(30), classes=("a", "b", "c")), ranges=3)
-    rows = result.query("select unit, range, low, high, active from units order by unit, range").to_pylist()
-    for one, other in itertools.pairwise(rows):
-        if one["unit"] == other["unit"]:
-            assert one["high"] == other["low"]
+    """The classes of a range are those of the images whose activation lies in it, not of all above its lower end."""
+    images = random_images(60, seed=8)
+    images = [LabelledImage(i.key, i.pixels, i.planes, whole=i.whole, label=i.label) for i in images]
+    data = Listed(images, classes=("a", "b", "c"))
+    model = small_model()
+    layer = model.default_site().layer
+    result = run(tmp_path / "run", data, ranges=3, elements="image")
+    with microtome.trace(model, [layer], stop=True) as cache:
+        maps = cache.run(model.preprocess([image.pixels for image in images]))[layer]
+    peaks = maps.half().float().amax(dim=(2, 3)).numpy()
+    rows = result.units.to_pylist()
+    assert {row["range"] for row in rows} >= {1, 2}
+    for row in rows:
+        inside = (peaks[:, row["unit"]] > row["low"]) & (peaks[:, row["unit"]] <= (row["high"] or np.inf))
+        assert row["active"] == inside.sum()
+        labels = [images[i].label for i in np.flatnonzero(inside)]
+        shares = {name: f"{name} {labels.count(k) / len(labels):.0%}" for k, name in enumerate("abc") if k in labels}
+        assert sorted((row["top_classes"] or "").split(", ")) == sorted(shares.values() or [""])
 
 
 def test_the_label_grid_fits_the_largest_of_a_few_images(tmp_path: Path) -> None:
