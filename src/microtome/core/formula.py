@@ -1,7 +1,8 @@
 """Logical formulas over concepts: (water OR river) AND NOT blue.
 
-A formula is a tree of `Leaf`, `Not`, `And`, `Or`. `And` and `Or` hold two or more children and never a child of their
-own kind, so that every formula has one shape and one text. Its length is the number of its leaves.
+A formula is a tree of `Leaf`, `Neighbours`, `Not`, `And`, `Or`. `And` and `Or` hold two or more children and never a
+child of their own kind, so that every formula has one shape and one text. Its length is the number of its leaves; a
+`Neighbours` is one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from jaxtyping import Bool
 from microtome.core.errors import FormulaError
 
 _BARE_WORD = re.compile(r'[^\s()"]+')
-_RESERVED = frozenset({"AND", "OR", "NOT"})
+_RESERVED = frozenset({"AND", "OR", "NOT", "NEIGHBOURS"})
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,29 @@ class Leaf:
 
     def __str__(self) -> str:
         return quote(self.name)
+
+    @property
+    def column(self) -> str:
+        """What its column is called in `evaluate`."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """True where a concept of a word holds, or one of the words nearest to it; which those are, the data says.
+
+    Source: Mu & Andreas 2020, section 3.2 (the operator NEIGHBORS over word vectors).
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"NEIGHBOURS({quote(self.name)})"
+
+    @property
+    def column(self) -> str:
+        """What its column is called in `evaluate`: no concept's name holds a tab."""
+        return f"NEIGHBOURS\t{self.name}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +84,8 @@ class Or:
         return " OR ".join(f"({c})" if isinstance(c, And) else str(c) for c in self.children)
 
 
-Formula = Leaf | Not | And | Or
+Term = Leaf | Neighbours
+Formula = Leaf | Neighbours | Not | And | Or
 
 
 def conjoin(*parts: Formula) -> Formula:
@@ -80,10 +105,10 @@ def negate(part: Formula) -> Formula:
     return part.child if isinstance(part, Not) else Not(part)
 
 
-def leaves(formula: Formula) -> Iterator[Leaf]:
+def leaves(formula: Formula) -> Iterator[Term]:
     """The leaves from left to right, repeats included."""
     match formula:
-        case Leaf():
+        case Leaf() | Neighbours():
             yield formula
         case Not(child):
             yield from leaves(child)
@@ -100,7 +125,7 @@ def length(formula: Formula) -> int:
 def negations(formula: Formula) -> int:
     """Number of NOTs."""
     match formula:
-        case Leaf():
+        case Leaf() | Neighbours():
             return 0
         case Not(child):
             return 1 + negations(child)
@@ -114,7 +139,7 @@ def evaluate(formula: Formula, columns: Mapping[str, Bool[np.ndarray, "*elements
     Parameters
     ----------
     columns:
-        For each concept name a boolean array; all of one shape.
+        For each leaf's `column` (of a `Leaf` the concept's name) a boolean array; all of one shape.
 
     Raises
     ------
@@ -122,14 +147,14 @@ def evaluate(formula: Formula, columns: Mapping[str, Bool[np.ndarray, "*elements
         If a leaf has no column.
     """
     match formula:
-        case Leaf(name):
-            if name not in columns:
+        case Leaf(name) | Neighbours(name):
+            if formula.column not in columns:
                 raise FormulaError(
                     f"The formula names the concept '{name}', which is not in the data.",
                     expected="names of concepts of the data set",
                     next_step="see the concepts with `microtome data check`",
                 )
-            return columns[name]
+            return columns[formula.column]
         case Not(child):
             return ~evaluate(child, columns)
         case And(children):
@@ -143,6 +168,8 @@ def words(formula: Formula) -> str:
     match formula:
         case Leaf(name):
             return name
+        case Neighbours(name):
+            return f"something like {name}"
         case Not(child):
             inner = words(child)
             return f"not ({inner})" if isinstance(child, And | Or) else f"not {inner}"

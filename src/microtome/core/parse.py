@@ -1,8 +1,9 @@
 """Text to formula: the inverse of `str(formula)`.
 
-    or_   := and_ (OR and_)*        and_ := not_ (AND not_)*        not_ := NOT not_ | '(' or_ ')' | name
+    or_   := and_ (OR and_)*        and_ := not_ (AND not_)*        not_ := NOT not_ | '(' or_ ')' | term
+    term := name | NEIGHBOURS '(' name ')'
 
-A name is a run of words other than AND, OR and NOT, or any text in double quotes with backslash escapes.
+A name is a run of words other than AND, OR, NOT and NEIGHBOURS, or any text in double quotes with backslash escapes.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import re
 from dataclasses import dataclass
 
 from microtome.core.errors import FormulaError
-from microtome.core.formula import Formula, Leaf, Not, conjoin, disjoin
+from microtome.core.formula import Formula, Leaf, Neighbours, Not, conjoin, disjoin
 
 _TOKEN = re.compile(r'\s*(?:(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<paren>[()])|(?P<word>[^\s()"]+))')
+
+_NAMES = frozenset({"name", "bare"})
 
 DEEPEST = 50
 """Brackets and NOTs within one another; a reader is lost long before."""
@@ -62,7 +65,7 @@ def _tokens(text: str) -> list[_Token]:
             tokens.append(_Token(paren, paren, match.start("paren")))
         else:
             word, start = match["word"], match.start("word")
-            if word in {"AND", "OR", "NOT"}:
+            if word in {"AND", "OR", "NOT", "NEIGHBOURS"}:
                 tokens.append(_Token(word, word, start))
             elif tokens and tokens[-1].kind == "bare":
                 tokens[-1] = _Token("bare", f"{tokens[-1].text} {word}", tokens[-1].start)
@@ -109,7 +112,12 @@ def _not(text: str, tokens: list[_Token], at: int, depth: int) -> tuple[Formula,
         if at >= len(tokens) or tokens[at].kind != ")":
             raise _unreadable(text, tokens, at, "')', AND or OR")
         return inner, at + 1
-    if token.kind in {"name", "bare"}:
+    if token.kind == "NEIGHBOURS":
+        kinds = [one.kind for one in tokens[at + 1 : at + 4]]
+        if len(kinds) < 3 or kinds[0] != "(" or kinds[1] not in _NAMES or kinds[2] != ")":
+            raise _unreadable(text, tokens, at, "NEIGHBOURS(name)")
+        return Neighbours(tokens[at + 2].text), at + 4
+    if token.kind in _NAMES:
         return Leaf(token.text), at + 1
     raise _unreadable(text, tokens, at, "a concept, NOT or '('")
 

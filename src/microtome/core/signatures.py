@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from microtome.core.concept import Concept
-from microtome.core.formula import Formula, evaluate, leaves
+from microtome.core.errors import FormulaError
+from microtome.core.formula import Formula, Leaf, Neighbours, Term, evaluate, leaves
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,16 @@ class SignatureTable:
         CSR of the sets: concept indices of row r are `indices[indptr[r]:indptr[r + 1]]`, ascending.
     weight:
         int64 [signature]: elements with exactly this set.
+    neighbours:
+        For each concept the concepts that NEIGHBOURS of it stands for, itself among them; () where it has none, and
+        () altogether where nobody gave any.
     """
 
     concepts: tuple[Concept, ...]
     indptr: Int[np.ndarray, "signature_plus_1"]
     indices: Int[np.ndarray, "entry"]
     weight: Int[np.ndarray, "signature"]
+    neighbours: tuple[tuple[int, ...], ...] = ()
 
     @property
     def n_signatures(self) -> int:
@@ -99,17 +104,45 @@ class SignatureTable:
         sums = np.concatenate(([0], np.cumsum(weight[rows])))
         return sums[indptr[1:]] - sums[indptr[:-1]]
 
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """What a formula's leaf can be: every concept, then NEIGHBOURS of each concept that has any."""
+        grouped = (
+            Neighbours(c.name) for c, group in zip(self.concepts, self.neighbours, strict=False) if len(group) > 1
+        )
+        return (*(Leaf(concept.name) for concept in self.concepts), *grouped)
+
+    def members(self, term: Term) -> tuple[int, ...]:
+        """The concepts of which one must hold for the term to hold. Raises FormulaError for an unknown term."""
+        if term.name not in self.by_name:
+            raise FormulaError(
+                f"The formula names the concept '{term.name}', which is not in the data.",
+                expected="names of concepts of the data set",
+                next_step="see the concepts with `microtome data check`",
+            )
+        index = self.by_name[term.name]
+        if isinstance(term, Leaf):
+            return (index,)
+        group = self.neighbours[index] if self.neighbours else ()
+        if not group:
+            raise FormulaError(
+                f"'{term.name}' has no neighbours in this data.",
+                expected="NEIGHBOURS of a word that the word vectors hold",
+                next_step="give word vectors, or name the words themselves",
+            )
+        return group
+
+    def column(self, term: Term) -> Bool[np.ndarray, "signature"]:
+        """Where a leaf of a formula is true."""
+        indptr, rows = self.columns
+        column = np.zeros(self.n_signatures, dtype=bool)
+        for index in self.members(term):
+            column[rows[indptr[index] : indptr[index + 1]]] = True
+        return column
+
     def holds(self, formula: Formula) -> Bool[np.ndarray, "signature"]:
         """Where the formula is true. Raises FormulaError on a concept that is not in the table."""
-        indptr, rows = self.columns
-        columns: dict[str, np.ndarray] = {}
-        for leaf in leaves(formula):
-            if leaf.name in self.by_name and leaf.name not in columns:
-                index = self.by_name[leaf.name]
-                column = np.zeros(self.n_signatures, dtype=bool)
-                column[rows[indptr[index] : indptr[index + 1]]] = True
-                columns[leaf.name] = column
-        return evaluate(formula, columns)
+        return evaluate(formula, {term.column: self.column(term) for term in leaves(formula)})
 
     def count(self, formula: Formula) -> int:
         """Number of elements where the formula holds."""

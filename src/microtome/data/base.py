@@ -58,8 +58,8 @@ class DataCard:
     """Categories that a model predicted and nobody annotated."""
 
 
-class ImageData(ABC):
-    """A list of labelled images that is read one at a time. Readers subclass it; nothing else does."""
+class ItemData(ABC):
+    """A list of items (images, texts) with concepts and classes: what every data set is, whatever it shows."""
 
     card: DataCard
     concepts: tuple[Concept, ...]
@@ -70,19 +70,23 @@ class ImageData(ABC):
 
     @abstractmethod
     def key(self, index: int) -> str:
-        """Stable name of image `index`, without reading it."""
-
-    @abstractmethod
-    def read(self, index: int) -> LabelledImage:
-        """Image `index` with its label planes. Raises DataError naming the file when it cannot be read."""
-
-    def labels(self, index: int) -> frozenset[str]:
-        """Categories that image `index` labels. Default: every category of the data set."""
-        return frozenset(concept.category for concept in self.concepts)
+        """Stable name of item `index`, without reading it."""
 
     @abstractmethod
     def fingerprint(self) -> str:
         """Hash of what decides the data: file names and sizes, settings, seeds. Part of a run's manifest."""
+
+    def labels(self, index: int) -> frozenset[str]:
+        """Categories that item `index` labels. Default: every category of the data set."""
+        return frozenset(concept.category for concept in self.concepts)
+
+
+class ImageData(ItemData):
+    """A list of labelled images that is read one at a time. Readers subclass it; nothing else does."""
+
+    @abstractmethod
+    def read(self, index: int) -> LabelledImage:
+        """Image `index` with its label planes. Raises DataError naming the file when it cannot be read."""
 
 
 def hash_of(parts: Iterable[object]) -> str:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-_TYPES = {"i": pa.int64(), "f": pa.float64(), "s": pa.string(), "b": pa.bool_()}
+_TYPES = {
+    "i": pa.int64(), "f": pa.float64(), "s": pa.string(), "b": pa.bool_(),
+    "S": pa.list_(pa.string()), "F": pa.list_(pa.float64()), "B": pa.list_(pa.bool_()),
+}  # fmt: skip
 
 COLUMNS: dict[str, str] = {
     "explanations": (
@@ -34,7 +37,31 @@ COLUMNS: dict[str, str] = {
     "images": "image:s split:s label:s predicted:s right:b",
     "histogram": "unit:i low:f high:f count:i",
     "chance": "unit:i range:i kind:s draw:i length:i iou_heldout:f",
+    "passages": "unit:i range:i kind:s rank:i side:s pieces:S values:F marked:B active:B",
+    "artefacts": (
+        "concept:s category:s label:s elements:i share:f low:f high:f base:f answered:f answered_low:f answered_high:f"
+    ),
+    "class_weights": "unit:i label:s weight:f",
+    "correlations": (
+        "length:i units:i pearson:f pearson_low:f pearson_high:f spearman:f spearman_low:f spearman_high:f p:f"
+    ),
+    "edits": (
+        "unit:i formula:s edit:s term:s side:s turns:s pairs:i unit_before:f unit_after:f change:f change_low:f "
+        "change_high:f control_change:f control_low:f control_high:f difference:f difference_low:f difference_high:f "
+        "flipped:f flipped_low:f flipped_high:f control_flipped:f control_flipped_low:f control_flipped_high:f "
+        "fires_before:f fires_after:f p:f"
+    ),
+    "edit_pairs": (
+        "unit:i edit:s image:s side:s before:s after:s other:s unit_before:f unit_after:f predicted_before:s "
+        "predicted_after:s label:s"
+    ),
+    "adversarial": "rule:s true_label:s pairs:i fooled:i rate:f low:f high:f before:f control:f p:f",
+    "adversarial_pairs": (
+        "rule:s image:s premise:s hypothesis:s premise_after:s hypothesis_after:s true_label:s predicted_before:s "
+        "predicted_after:s"
+    ),
 }
+"""The tables from `passages` on are of texts; `class_weights` and `correlations` of any run whose model answers."""
 
 
 def table_schema(name: str) -> pa.Schema:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from microtome.core import measures
-from microtome.core.formula import Formula, evaluate, leaves
+from microtome.core.formula import Formula, Term, evaluate, leaves
 from microtome.core.measures import Metric
 from microtome.core.signatures import SignatureTable
 
@@ -32,18 +32,14 @@ class HeldOut:
 
     def holds(self, formula: Formula) -> Bool[np.ndarray, "signature"]:
         """Where the formula is true, from columns that are built once a concept."""
-        columns = {leaf.name: self._column(leaf.name) for leaf in leaves(formula)}
-        return evaluate(formula, columns)
+        return evaluate(formula, {term.column: self._column(term) for term in leaves(formula)})
 
-    def _column(self, name: str) -> np.ndarray:
-        column = self._columns.get(name)
+    def _column(self, term: Term) -> np.ndarray:
+        column = self._columns.get(term.column)
         if column is None:
-            pointers, rows = self._table.columns
-            index = self._table.by_name[name]
-            column = np.zeros(self._table.n_signatures, bool)
-            column[rows[pointers[index] : pointers[index + 1]]] = True
+            column = self._table.column(term)
             with self._lock:
-                self._columns[name] = column
+                self._columns[term.column] = column
         return column
 
     def counts(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from microtome.core.concept import Concept
 from microtome.core.signatures import SignatureTable
 
 _FINGERPRINT_SEED = 20170419
@@ -20,7 +21,10 @@ _FINGERPRINT_SEED = 20170419
 
 @dataclass(frozen=True)
 class TableArrays:
-    """Contiguous arrays of a SignatureTable: int32 indices, int64 pointers, weights and fingerprints."""
+    """Contiguous arrays of a SignatureTable: int32 indices, int64 pointers, weights and fingerprints.
+
+    Its concepts are the table's terms: NEIGHBOURS of a concept is a column like any other here.
+    """
 
     indptr: Int[np.ndarray, "signature_plus_1"]
     indices: Int[np.ndarray, "entry"]
@@ -43,6 +47,7 @@ class TableArrays:
 
 def table_arrays(table: SignatureTable) -> TableArrays:
     """Lay a table out for the kernels."""
+    table = with_neighbours(table)
     column_ptr, column_rows = table.columns
     generator = np.random.default_rng(_FINGERPRINT_SEED)
     prints = generator.integers(-(2**63), 2**63 - 1, size=table.n_signatures, dtype=np.int64)
@@ -58,6 +63,30 @@ def table_arrays(table: SignatureTable) -> TableArrays:
         single_prints=sums[column_ptr[1:]] - sums[column_ptr[:-1]],
         total=table.total,
     )
+
+
+def with_neighbours(table: SignatureTable) -> SignatureTable:
+    """The table with a concept more for each NEIGHBOURS term, in the order of its terms; itself without any."""
+    groups = [table.members(term) for term in table.terms[len(table.concepts) :]]
+    if not groups:
+        return table
+    # For each concept the terms that it makes true: itself, and the groups it is in.
+    sizes = np.array([len(group) for group in groups])
+    member = np.concatenate([np.arange(len(table.concepts)), np.concatenate(groups)])
+    makes = np.concatenate(
+        [np.arange(len(table.concepts)), len(table.concepts) + np.repeat(np.arange(len(groups)), sizes)]
+    )
+    order = np.argsort(member, kind="stable")
+    ptr = np.concatenate(([0], np.cumsum(np.bincount(member, minlength=len(table.concepts)))))
+    counts = np.diff(ptr)[table.indices]
+    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    terms = makes[order][np.repeat(ptr[table.indices], counts) + within]
+    row_of = np.repeat(np.repeat(np.arange(table.n_signatures), np.diff(table.indptr)), counts)
+    keys = np.unique(row_of * len(table.terms) + terms)
+    rows = keys // len(table.terms)
+    indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=table.n_signatures))))
+    named = tuple(Concept(term.column, "") for term in table.terms)
+    return SignatureTable(named, indptr, (keys - rows * len(table.terms)).astype(np.int32), table.weight)
 
 
 class Buffers(threading.local):

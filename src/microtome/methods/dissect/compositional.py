@@ -51,7 +51,7 @@ class Compositional:
 
 class _BeamFinder:
     def __init__(self, settings: Compositional, table: SignatureTable) -> None:
-        self._names = [concept.name for concept in table.concepts]
+        self._terms = table.terms
         self._total = table.total
         self._beam = Beam(
             table,
@@ -66,7 +66,7 @@ class _BeamFinder:
         active = int(counts.sum())
         return tuple(
             Explanation(
-                length, formula_of(found.steps, self._names), found.n, found.a, active, self._total, found.score
+                length, formula_of(found.steps, self._terms), found.n, found.a, active, self._total, found.score
             )
             for length, found in enumerate(self._beam(rows, counts), start=1)
         )

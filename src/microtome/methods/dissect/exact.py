@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 from math import comb
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -24,6 +24,7 @@ from microtome.core.signatures import SignatureTable
 from microtome.core.source import Source
 from microtome.methods.dissect.arrays import Buffers
 from microtome.methods.dissect.beam import Beam
+from microtome.methods.dissect.exact_pairs import PairsFinder
 from microtome.methods.dissect.shapes import LEFT_DEEP, shape_steps
 from microtome.methods.dissect.steps import Step, formula_of
 from microtome.methods.dissect.triples import Triples, add_pairs, build_triples, pair_counts
@@ -57,12 +58,16 @@ class Exact:
         Score = penalty^(leaves - 1) * metric; it decides between lengths, not within one.
     metric:
         `iou`, or `f1`, which rises with the IoU and so has the same best formula.
+    exact_length:
+        Up to which length the best formula is proved: 3, or 2 on tables with dozens of concepts a row (text), where
+        triples are out of reach.
     """
 
     max_length: int = 3
     beam: int = 10
     penalty: float = 1.0
     metric: Metric = "iou"
+    exact_length: Literal[2, 3] = 3
 
     name = "exact"
     source = Source(
@@ -74,6 +79,10 @@ class Exact:
 
     def prepare(self, table: SignatureTable) -> Finder:
         """Pair and triple counts of the table, once. Raises OptionError where triples would not fit in memory."""
+        if self.exact_length == 2:
+            return PairsFinder(
+                table, max_length=self.max_length, beam=self.beam, penalty=self.penalty, metric=self.metric
+            )
         return _ExactFinder(self, table)
 
 
@@ -81,7 +90,7 @@ class _ExactFinder:
     def __init__(self, settings: Exact, table: SignatureTable) -> None:
         self._table = table
         self._settings = settings
-        self._names = [concept.name for concept in table.concepts]
+        self._terms = table.terms
         self._beam = Beam(table, width=settings.beam, longest=min(3, settings.max_length))
         self._long = None
         if settings.max_length > 3:
@@ -120,7 +129,7 @@ class _ExactFinder:
         """Lengths one and two: every formula is evaluated."""
         from microtome.methods.dissect.exact_kernel import best_short
 
-        concepts = len(self._names)
+        concepts = len(self._terms)
         sizes = (concepts, concepts + 2 * concepts * (concepts - 1))
         result: list[_Best] = []
         for i, (both, union, shape, a, b) in enumerate(best_short(self._pair_n, pair_a, active).tolist()):
@@ -148,7 +157,7 @@ class _ExactFinder:
         if shape not in LEFT_DEEP and shape >= 0:
             own = self._maximise(triples, pair_a, triple_a, active, start, LEFT_DEEP)
         steps = shape_steps(shape, a, b, c) if shape >= 0 else start.steps
-        bounded = 32 * comb(len(self._names), 3) * rounds - evaluated
+        bounded = 32 * comb(len(self._terms), 3) * rounds - evaluated
         return _Best(steps, both, union, Certificate(
             (both, union), rounds, evaluated, bounded, (beam.both, beam.union), (own[0], own[1])
         ))  # fmt: skip
@@ -167,7 +176,7 @@ class _ExactFinder:
         return tuple(outcome.tolist())
 
     def _explain(self, length: int, best: _Best, active: int) -> Explanation:
-        formula = formula_of(best.steps, self._names)
+        formula = formula_of(best.steps, self._terms)
         settings, n, total = self._settings, best.union - active + best.both, self._table.total
         value = measures.score(settings.metric, n, best.both, active, total)
         score = settings.penalty ** (leaf_count(formula) - 1) * value

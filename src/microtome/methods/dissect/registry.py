@@ -24,6 +24,7 @@ class SearchSettings:
     max_length: int = 3
     beam: int = 10
     penalty: float = 1.0
+    exact_length: int = 3
 
 
 Maker = Callable[[SearchSettings], DissectMethod]
@@ -56,6 +57,12 @@ def make_method(name: str, settings: SearchSettings) -> DissectMethod:
         raise OptionError(
             f"--penalty is {settings.penalty}.", expected="above 0, at most 1", next_step="1 is the default"
         )
+    if settings.exact_length not in (2, 3):
+        raise OptionError(
+            f"--exact-length is {settings.exact_length}.",
+            expected="2 or 3 leaves to be proved best",
+            next_step="3 is for images, 2 for text, where an element has dozens of concepts",
+        )
     return METHODS[name](settings)
 
 
@@ -66,7 +73,8 @@ def _exact(settings: SearchSettings) -> DissectMethod:
             expected="--metric iou or f1 with --method exact",
             next_step=f"add --method compositional to search by {settings.metric}",
         )
-    return Exact(settings.max_length, settings.beam, settings.penalty, settings.metric)
+    proved = 2 if settings.exact_length == 2 else 3
+    return Exact(settings.max_length, settings.beam, settings.penalty, settings.metric, proved)
 
 
 METHODS.add("netdissect", lambda settings: NetDissect(metric=settings.metric))

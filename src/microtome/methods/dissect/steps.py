@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from microtome.core.formula import Formula, Leaf, Not, conjoin, disjoin
+from microtome.core.formula import Formula, Not, Term, conjoin, disjoin
 
 SEED, OR, AND, AND_NOT, AND_EITHER, AND_EITHER_NOT, AND_NOT_BOTH = range(7)
 STEP_LEAVES = (1, 1, 1, 1, 2, 2, 2)
@@ -23,13 +23,13 @@ Step = tuple[int, int, int]
 """(operation, first concept, second concept or -1)."""
 
 
-def formula_of(steps: Sequence[Step], names: Sequence[str]) -> Formula:
-    """The formula that the steps write, over concept names."""
+def formula_of(steps: Sequence[Step], terms: Sequence[Term]) -> Formula:
+    """The formula that the steps write, over the terms of a table (`SignatureTable.terms`)."""
     operation, first, _ = steps[0]
     assert operation == SEED
-    formula: Formula = Leaf(names[first])
+    formula: Formula = terms[first]
     for operation, first, second in steps[1:]:
-        one = Leaf(names[first])
+        one = terms[first]
         match operation:
             case 1:
                 formula = disjoin(formula, one)
@@ -38,11 +38,11 @@ def formula_of(steps: Sequence[Step], names: Sequence[str]) -> Formula:
             case 3:
                 formula = conjoin(formula, Not(one))
             case 4:
-                formula = conjoin(formula, disjoin(one, Leaf(names[second])))
+                formula = conjoin(formula, disjoin(one, terms[second]))
             case 5:
-                formula = conjoin(formula, disjoin(one, Not(Leaf(names[second]))))
+                formula = conjoin(formula, disjoin(one, Not(terms[second])))
             case 6:
-                formula = conjoin(formula, disjoin(Not(one), Not(Leaf(names[second]))))
+                formula = conjoin(formula, disjoin(Not(one), Not(terms[second])))
             case _:
                 raise AssertionError(f"unknown step {operation}")
     return formula
