@@ -16,26 +16,36 @@ if TYPE_CHECKING:
     from microtome.core.formula import Formula
     from microtome.core.parse import parse
     from microtome.data.open import open_data
+    from microtome.data.text.open import open_texts
+    from microtome.data.text.settings import TextSettings
     from microtome.models.intervene import intervene
-    from microtome.models.load import load
+    from microtome.models.load import load, load_any, load_text
     from microtome.models.model import Model, wrap
+    from microtome.models.text import TextModel, wrap_text
     from microtome.models.trace import trace
-    from microtome.recipes.dissect import DissectSettings, dissect
+    from microtome.recipes.dissect import dissect
+    from microtome.recipes.dissect_settings import DissectSettings
     from microtome.recipes.result import Dissection
 
 _WHERE = {
     "Concept": "microtome.core.concept",
     "Dissection": "microtome.recipes.result",
-    "DissectSettings": "microtome.recipes.dissect",
+    "DissectSettings": "microtome.recipes.dissect_settings",
     "Formula": "microtome.core.formula",
     "Model": "microtome.models.model",
+    "TextModel": "microtome.models.text",
+    "TextSettings": "microtome.data.text.settings",
     "dissect": "microtome.recipes.dissect",
     "intervene": "microtome.models.intervene",
     "load": "microtome.models.load",
+    "load_any": "microtome.models.load",
+    "load_text": "microtome.models.load",
     "open_data": "microtome.data.open",
+    "open_texts": "microtome.data.text.open",
     "parse": "microtome.core.parse",
     "trace": "microtome.models.trace",
     "wrap": "microtome.models.model",
+    "wrap_text": "microtome.models.text",
 }
 
 __all__ = [
@@ -44,14 +54,20 @@ __all__ = [
     "Dissection",
     "Formula",
     "Model",
+    "TextModel",
+    "TextSettings",
     "__version__",
     "dissect",
     "intervene",
     "load",
+    "load_any",
+    "load_text",
     "open_data",
+    "open_texts",
     "parse",
     "trace",
     "wrap",
+    "wrap_text",
 ]
 
 

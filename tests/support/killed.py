@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from microtome.data.world.dataset import World
-from microtome.recipes.dissect import DissectSettings, dissect
+from microtome.recipes.dissect import dissect
+from microtome.recipes.dissect_settings import DissectSettings
 from microtome.record import settings as record_settings
 from tests.support.listed import small_model
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from microtome.models.model import Model
-from microtome.record.images import Images, halve
+from microtome.record.items import Items, halve
 from microtome.record.one_pass import Pass
 from microtome.record.recording import Recording
 from microtome.record.settings import RecordSettings
@@ -21,7 +21,7 @@ def make_pass(
     folder: Path,
     *,
     model: Model | None = None,
-    images: Images | None = None,
+    images: Items | None = None,
     settings: RecordSettings = SETTINGS,
     classify: bool = False,
     **changes: object,

@@ -11,7 +11,7 @@ from microtome.core.site import Site
 from microtome.data.base import ImageData
 from microtome.data.geometry import to_grid
 from microtome.record.blocks import BlockCache
-from microtome.record.images import halve
+from microtome.record.items import halve
 from microtome.record.recording import Recording
 from microtome.record.settings import RecordSettings
 from microtome.record.signatures import SignatureIndex, concept_keys, csr_of, image_signatures
@@ -37,7 +37,7 @@ def labelled_recording(data: ImageData, *, grid: tuple[int, int], units: int, se
     halves = [counts[images.heldout == half].sum(axis=0) for half in (False, True)]
     summary = Summary(units=units, tail=1, top_k=1)
     return Recording(
-        images=images,
+        items=images,
         settings=RecordSettings(layer="planted", grid=grid),
         cache=BlockCache(Path("nowhere")),
         site=Site("planted", 1, (units, *grid), units),

@@ -11,7 +11,7 @@ import microtome
 from microtome.core.concept import Concept
 from microtome.core.errors import DataError, OptionError
 from microtome.data.base import LabelledImage
-from microtome.record.images import beside, halve
+from microtome.record.items import beside, halve
 from microtome.verify.chance import ChanceDraws, ChanceSettings
 from tests.support.listed import Listed, random_images, small_model
 
@@ -118,7 +118,7 @@ def test_activity_on_void_is_no_false_alarm() -> None:
     recording = labelled_recording(Listed(images, (Concept("water", "object"),)), grid=(2, 2), units=1)
     search = UnitSearch(recording, NetDissect().prepare(searched_rows(recording)), metric="iou", longest=1)
     draws = ChanceDraws(
-        ChanceSettings(0), heldout=recording.images.heldout, annotated=recording.annotated, slots=1, grid=(2, 2)
+        ChanceSettings(0), heldout=recording.items.heldout, annotated=recording.annotated, slots=1, grid=(2, 2)
     )
     result = search.one(0, Slot(0, 0, 0.0, np.inf), np.arange(4 * 4), draws)
     assert result.on_void == 12

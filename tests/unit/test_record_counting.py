@@ -50,7 +50,7 @@ def literal(
     recording: Recording, positions: np.ndarray, *, pairing: np.ndarray | None = None, shifts: np.ndarray | None = None
 ) -> np.ndarray:
     """The same counts with dense masks, one image after another."""
-    images, (rows, columns) = len(recording.images), recording.grid
+    images, (rows, columns) = len(recording.items), recording.grid
     maps = np.asarray(recording.maps).reshape(images, rows, columns)
     masks = np.zeros(maps.size, bool)
     masks[positions] = True
@@ -61,15 +61,15 @@ def literal(
         labels = maps[image if pairing is None else pairing[image]]
         for signature in labels[mask]:
             if signature >= 0:
-                dense[int(recording.images.heldout[image]), signature] += 1
+                dense[int(recording.items.heldout[image]), signature] += 1
     return dense
 
 
 def random_pairing(recording: Recording, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
-    pairing = np.arange(len(recording.images))
+    pairing = np.arange(len(recording.items))
     for half in (False, True):
-        members = np.flatnonzero(recording.images.heldout == half)
+        members = np.flatnonzero(recording.items.heldout == half)
         pairing[members] = generator.permutation(members)
     return pairing
 
@@ -90,7 +90,7 @@ def test_repaired_and_shifted_counts_equal_dense_masks(recording: Recording, see
     counter = HalfCounter(recording)
     signatures = recording.searched.n_signatures
     pairing = random_pairing(recording, seed)
-    shifts = np.random.default_rng(seed).integers(0, recording.grid, size=(len(recording.images), 2))
+    shifts = np.random.default_rng(seed).integers(0, recording.grid, size=(len(recording.items), 2))
     for positions in positions_of(recording, slots_of(recording)):
         paired = as_dense(counter(positions, pairing=pairing), signatures)
         assert np.array_equal(paired, literal(recording, positions, pairing=pairing))
@@ -105,7 +105,7 @@ def test_repaired_and_shifted_counts_equal_dense_masks(recording: Recording, see
 
 def test_pairing_with_itself_and_shifting_by_nothing_change_nothing(recording: Recording) -> None:
     counter, (positions, *_) = HalfCounter(recording), positions_of(recording, slots_of(recording))
-    signatures, images = recording.searched.n_signatures, len(recording.images)
+    signatures, images = recording.searched.n_signatures, len(recording.items)
     plain = as_dense(counter(positions), signatures)
     assert np.array_equal(as_dense(counter(positions, pairing=np.arange(images)), signatures), plain)
     assert np.array_equal(as_dense(counter(positions, shifts=np.zeros((images, 2), np.int64)), signatures), plain)
@@ -136,7 +136,7 @@ def test_slots_are_grouped_in_order(recording: Recording) -> None:
 
 def ranks_literally(recording: Recording, place: int, pairing: np.ndarray | None = None) -> np.ndarray:
     """Doubled mid-ranks by comparing every image with every other of its half."""
-    maps, heldout = np.asarray(recording.maps), recording.images.heldout
+    maps, heldout = np.asarray(recording.maps), recording.items.heldout
     dense = np.zeros((2, recording.searched.n_signatures), np.int64)
     for image in range(len(maps)):
         others = [i for i in range(len(maps)) if heldout[i] == heldout[image] and maps[i] >= 0]
@@ -156,7 +156,7 @@ def test_rank_sums_equal_comparing_all_images(image_level: Recording) -> None:
         assert np.array_equal(as_dense(counter(), signatures), ranks_literally(image_level, place))
         found = as_dense(counter(pairing=pairing), signatures)
         assert np.array_equal(found, ranks_literally(image_level, place, pairing))
-        half = int((~image_level.images.heldout).sum())
+        half = int((~image_level.items.heldout).sum())
         assert found[0].sum() == half * (half + 1), "doubled ranks of n images sum to n (n + 1)"
 
 
@@ -167,7 +167,7 @@ def test_equal_activations_share_their_rank(image_level: Recording, tmp_path: Pa
     counter = RankCounter(rounded, 0)
     assert len(np.unique(peaks[:, 0])) < len(peaks)
     assert np.array_equal(as_dense(counter(), rounded.searched.n_signatures), ranks_literally(rounded, 0))
-    searched = ~image_level.images.heldout
+    searched = ~image_level.items.heldout
     assert counter().searched[1].sum() == round(2 * rankdata(peaks[searched, 0]).sum())
 
 

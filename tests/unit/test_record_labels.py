@@ -7,7 +7,7 @@ import pytest
 
 from microtome.core.concept import Concept
 from microtome.data.base import LabelledImage
-from microtome.record.images import Images, beside, halve
+from microtome.record.items import Items, beside, halve
 from microtome.record.labels import LabelBlock, read_block
 from microtome.record.settings import RecordSettings
 from microtome.record.signatures import concept_keys
@@ -15,12 +15,12 @@ from tests.reference.overlap import concepts_at
 from tests.support.listed import CONCEPTS, Listed, random_images
 
 
-def block_of(images: Images, settings: RecordSettings) -> LabelBlock:
+def block_of(images: Items, settings: RecordSettings) -> LabelBlock:
     keys = concept_keys(len(images.concepts))
     return read_block(images, 0, len(images), settings=settings, keys=keys)[0]
 
 
-def names_of(images: Images, block: LabelBlock, signature: int) -> set[str]:
+def names_of(images: Items, block: LabelBlock, signature: int) -> set[str]:
     return {images.concepts[c].name for c in block.sets[signature]}
 
 

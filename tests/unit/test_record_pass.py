@@ -17,7 +17,7 @@ from microtome.models.trace import trace
 from microtome.record import settings as record_settings
 from microtome.record.blocks import BlockCache
 from microtome.record.counting import HalfCounter, Slot, positions_of
-from microtome.record.images import beside, halve
+from microtome.record.items import beside, halve
 from microtome.record.one_pass import Pass
 from microtome.record.settings import RecordSettings, block_size, bytes_needed
 from tests.reference.overlap import concepts_at, count_overlap
@@ -200,8 +200,8 @@ def test_a_batch_that_does_not_fit_is_halved_and_noted(tmp_path: Path, kind: str
     model = greedy(4, OUT_OF_MEMORY[kind])
     step = make_pass(tmp_path / "greedy", model=model, batch_size=14)
     found = record(step)
-    assert step.forward.batch_size == 3
-    assert [note[-4:] for note in step.forward.notes] == ["o 7.", "o 3."]
+    assert step.feed.batches.size == 3
+    assert [note[-4:] for note in step.feed.batches.notes] == ["o 7.", "o 3."]
     assert isinstance(model.module, Greedy)
     assert model.module.refused == 2, "the smaller size is kept"
     expected = record(make_pass(tmp_path / "plain"))
@@ -225,7 +225,7 @@ def test_another_failure_of_the_model_is_not_taken_for_a_lack_of_memory(tmp_path
         step.run()
     assert caught.value.__cause__ is error
     assert "--batch-size 1" in caught.value.next_step
-    assert not step.forward.notes
+    assert not step.feed.batches.notes
 
 
 def test_a_failure_on_one_image_is_no_matter_of_the_batch(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from microtome.data.base import LabelledImage
 from microtome.record import settings as record_settings
-from microtome.record.images import halve
-from microtome.record.one_pass import thumbnail
+from microtome.record.items import halve
+from microtome.record.image_feed import thumbnail
 from microtome.record.recording import Recording
 from tests.reference.overlap import concepts_at
 from tests.support.listed import CONCEPTS, Listed, random_images
@@ -73,7 +73,7 @@ def test_a_concept_of_whole_images_is_not_local(tmp_path: Path) -> None:
 def test_weights_of_both_halves_count_their_annotated_elements(made: tuple[Listed, Recording]) -> None:
     data, recording = made
     annotated = np.array([len(concepts_at(image, CONCEPTS, GRID)) for image in data.images])
-    heldout = recording.images.heldout
+    heldout = recording.items.heldout
     assert recording.searched.total == annotated[~heldout].sum()
     assert recording.heldout_weight.sum() == annotated[heldout].sum()
     per_image = [

@@ -55,7 +55,7 @@ def pick_exemplars(
     holds:
         Truth of the slot's formula on each signature; None = no formula, so nothing to disagree with.
     """
-    n_images, cells = len(recording.images), recording.elements
+    n_images, cells = len(recording.items), recording.elements
     bounds = np.searchsorted(positions, np.arange(n_images + 1) * cells)
     fired = np.diff(bounds)
     both = expected = np.zeros(n_images, np.int64)

@@ -86,8 +86,8 @@ def _draw_unit(
                 thumb = draw_tile(pixels, unit_mask, None, size=THUMB)
             rows.append({
                 "unit": unit, "range": one.result.slot.range, "kind": exemplar.kind, "rank": exemplar.rank,
-                "image": recording.images.key(image),
-                "split": "heldout" if recording.images.heldout[image] else "search",
+                "image": recording.items.key(image),
+                "split": "heldout" if recording.items.heldout[image] else "search",
                 "value": exemplar.value, "row": exemplar.cell // recording.map_shape[1],
                 "col": exemplar.cell % recording.map_shape[1], "iou": exemplar.iou,
                 **answers.of(recording, image), "sprite": name, "tile": len(tiles),

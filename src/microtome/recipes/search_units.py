@@ -55,6 +55,8 @@ class SlotResult:
         Images with an active element.
     on_void:
         Active elements that were dropped because nothing is annotated there.
+    skipped:
+        0, or the least number of active elements that it would need to be searched.
     overlaps:
         Single concepts by falling IoU on the searched half, the first ten.
     overlaps_heldout:
@@ -71,6 +73,7 @@ class SlotResult:
     spread: float
     fires: Bool[np.ndarray, "image"]
     on_void: int
+    skipped: int
     null: SlotNull
     overlaps: tuple[ConceptOverlap, ...]
     overlaps_heldout: tuple[int, ...]
@@ -91,10 +94,14 @@ class UnitSearch:
         What the method maximises; with `auroc` counts are doubled ranks.
     longest:
         Leaves of the longest formula.
+    min_active:
+        A slot that is active on fewer elements, of both halves together, is not searched.
     """
 
-    def __init__(self, recording: Recording, finder: Finder, *, metric: Metric, longest: int) -> None:
-        self.recording, self.finder = recording, finder
+    def __init__(
+        self, recording: Recording, finder: Finder, *, metric: Metric, longest: int, min_active: int = 0
+    ) -> None:
+        self.recording, self.finder, self.min_active = recording, finder, min_active
         self.metric: Metric = metric
         self.routes = longest + 1
         self.heldout = HeldOut(recording.searched, recording.heldout_weight)
@@ -138,7 +145,8 @@ class UnitSearch:
         masks = self._counter(positions)
         counts_of = self.counts_of(slot, positions)
         counts = counts_of()
-        found = self._find(counts)
+        skipped = self.min_active if len(positions) < self.min_active else 0
+        found = () if skipped else self._find(counts)
         chosen = chosen_length(found) if found else 0
         formula = found[chosen].formula if found else None
         spatial = formula is not None and self._says_where(found[chosen])
@@ -160,8 +168,9 @@ class UnitSearch:
             chosen=chosen,
             active=(int(masks.searched[1].sum()), int(masks.heldout[1].sum())),
             spread=_spread(images),
-            fires=np.bincount(images, minlength=len(self.recording.images)) > 0,
+            fires=np.bincount(images, minlength=len(self.recording.items)) > 0,
             on_void=fired - len(positions),
+            skipped=skipped,
             null=null,
             overlaps=tuple(ranked[:10]),
             overlaps_heldout=tuple(outside[o.concept] for o in ranked[:10]),
@@ -202,7 +211,7 @@ def searched_rows(recording: Recording) -> SignatureTable:
     indptr = np.zeros(len(kept) + 1, np.int64)
     np.cumsum(sizes[kept], out=indptr[1:])
     indices = full.indices[np.repeat(full.weight > 0, sizes)]
-    return SignatureTable(full.concepts, indptr, indices, full.weight[kept])
+    return SignatureTable(full.concepts, indptr, indices, full.weight[kept], full.neighbours)
 
 
 def search_slots(
@@ -212,10 +221,11 @@ def search_slots(
     recording = search.recording
     draws = ChanceDraws(
         chance,
-        heldout=recording.images.heldout,
+        heldout=recording.items.heldout,
         annotated=recording.annotated,
         slots=len(slots),
         grid=recording.grid,
+        turned=recording.padded,
     )
     results: list[SlotResult] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

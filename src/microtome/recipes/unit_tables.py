@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from microtome.core import measures
-from microtome.core.formula import Formula, leaves, words
+from microtome.core.concept_words import spoken
+from microtome.core.formula import Formula, Leaf, leaves, quote, words
+from microtome.data.text.base import TextData
 from microtome.recipes.search_units import UnitSearch
 from microtome.recipes.verdicts import Judged
 from microtome.record.recording import Recording
@@ -21,6 +23,11 @@ def category_of(recording: Recording, formula: Formula) -> str:
     table = recording.searched
     names = (table.concepts[table.by_name[leaf.name]].category for leaf in leaves(formula))
     return "+".join(dict.fromkeys(names))
+
+
+def said(recording: Recording, formula: Formula) -> str:
+    """The formula as a phrase; concepts of text in plain words."""
+    return spoken(formula) if isinstance(recording.items.sets[0], TextData) else words(formula)
 
 
 def explanation_rows(search: UnitSearch, judged: list[Judged], *, method: str) -> list[Row]:
@@ -41,7 +48,7 @@ def explanation_rows(search: UnitSearch, judged: list[Judged], *, method: str) -
                 "range": result.slot.range,
                 "length": k,
                 "formula": str(found.formula),
-                "words": words(found.formula),
+                "words": said(recording, found.formula),
                 "category": category_of(recording, found.formula),
                 "iou": found.iou if masks else None,
                 "iou_heldout": measures.iou(n, a, active),
@@ -97,7 +104,7 @@ def unit_rows(search: UnitSearch, judged: list[Judged], *, classes: tuple[str, .
             found, verdict = result.explanations[result.chosen], one.verdicts[0]
             row |= {
                 "formula": str(found.formula),
-                "words": words(found.formula),
+                "words": said(recording, found.formula),
                 "category": category_of(recording, found.formula),
                 "length": found.leaves,
                 "iou": found.iou if search.metric != "auroc" else None,
@@ -148,7 +155,8 @@ def overlap_rows(search: UnitSearch, judged: list[Judged]) -> dict[str, list[Row
             })  # fmt: skip
             if rank <= 5:
                 out["runners_up"].append(where | named | {
-                    "formula": concept.name, "words": concept.name, "iou_heldout": iou_heldout,
+                    "formula": quote(concept.name), "iou_heldout": iou_heldout,
+                    "words": said(recording, Leaf(concept.name)),
                 })  # fmt: skip
         for overlap, both in result.categories:
             concept = table.concepts[overlap.concept]
@@ -188,13 +196,13 @@ def image_rows(
     """`images`: each image's half, class, the model's answer, and whether it was right."""
     return [
         {
-            "image": recording.images.key(i),
-            "split": "heldout" if recording.images.heldout[i] else "search",
+            "image": recording.items.key(i),
+            "split": "heldout" if recording.items.heldout[i] else "search",
             "label": class_name(classes, int(recording.labels[i])),
             "predicted": class_name(answers, int(recording.answers[i])),
             "right": None if right[i] < 0 else bool(right[i]),
         }
-        for i in range(len(recording.images))
+        for i in range(len(recording.items))
     ]
 
 

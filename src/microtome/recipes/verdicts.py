@@ -22,7 +22,7 @@ class Judged:
     q:
         False-discovery rate of each verdict over all slots.
     status:
-        `named`, `not named` or `silent`.
+        `named`, `not named`, `silent` or `skipped`.
     reason:
         A sentence where it has no name.
     """
@@ -61,6 +61,12 @@ def _status(result: SlotResult, verdict: Verdict, q: float, chance: ChanceSettin
         return "silent", "It fires only where nothing is annotated, so nothing can be said of it."
     if not any(result.active):
         return "silent", "It never fires above its threshold: its activation is the same almost everywhere."
+    if result.skipped:
+        return (
+            "skipped",
+            f"It is active on {sum(result.active):,} elements, fewer than the {result.skipped:,} that a search needs "
+            "(--min-active).",
+        )
     if not result.explanations:
         return "not named", "No concept is present where it fires."
     if not chance.permutations:

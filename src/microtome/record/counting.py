@@ -62,7 +62,7 @@ def positions_of(recording: Recording, slots: Sequence[Slot]) -> list[Int[np.nda
 def slot_chunks(recording: Recording, slots: Sequence[Slot]) -> list[list[Slot]]:
     """Slots in groups, in order, whose positions take about 64 MiB (2 GiB where the model must run for each)."""
     share = recording.settings.quantile if all(slot.range == 0 for slot in slots) else 0.5
-    one = 8.0 * len(recording.images) * recording.elements * share + 1024
+    one = 8.0 * len(recording.items) * recording.elements * share + 1024
     budget = 2**31 if recording.settings.recompute else 2**26
     size = max(1, int(budget // one))
     return [list(slots[start : start + size]) for start in range(0, len(slots), size)]
@@ -73,8 +73,11 @@ class HalfCounter:
 
     def __init__(self, recording: Recording) -> None:
         self._maps = recording.maps
-        self._half = recording.images.heldout
+        self._half = recording.items.heldout
         self._cells, self._width = recording.elements, recording.grid[1]
+        lengths = recording.lengths
+        # A text without tokens has no column to be read in; it is paired with nobody.
+        self._lengths = np.full(len(self._half), self._width) if lengths is None else np.maximum(lengths, 1)
         self._signatures = recording.searched.n_signatures
         self._threads = threading.local()
 
@@ -100,23 +103,25 @@ class HalfCounter:
         if not hasattr(self._threads, "dense"):
             self._threads.dense = np.zeros((2, self._signatures), np.int64)
         dense = self._threads.dense
+        others = np.arange(len(self._half)) if pairing is None else pairing
         if shifts is not None:
-            shifted_counts(positions, self._maps, self._half, self._cells, self._width, shifts, dense)
+            shifted_counts(
+                positions, self._maps, self._half, self._cells, self._width, others, shifts, self._lengths, dense
+            )
         else:
-            identity = np.arange(len(self._half)) if pairing is None else pairing
-            paired_counts(positions, self._maps, self._half, self._cells, identity, dense)
+            paired_counts(positions, self._maps, self._half, self._cells, others, dense)
         return HalfCounts(take_counts(dense[0]), take_counts(dense[1]))
 
 
 class RankCounter:
-    """Doubled ranks of a unit's image-level activation, summed by signature: what AUROC is read from.
+    """Doubled ranks of a unit's activation, summed by signature: what AUROC is read from.
 
-    Mid-ranks from 1 within each half, so that all sums are integers. Void images have no rank.
+    Mid-ranks from 1 within each half, so that all sums are integers. Void elements have no rank.
 
     Parameters
     ----------
     recording:
-        An image-level pass.
+        A pass whose elements are whole items, or tokens.
     place:
         The unit's place in `Recording.units`.
     """
@@ -124,12 +129,15 @@ class RankCounter:
     def __init__(self, recording: Recording, place: int) -> None:
         from scipy.stats import rankdata
 
-        self._maps, self._half = np.asarray(recording.maps), recording.images.heldout
+        self._maps, self._width = np.asarray(recording.maps), recording.elements
+        self._half = np.repeat(recording.items.heldout, self._width)
+        self._lengths = np.ones(len(recording.items), np.int64) if recording.lengths is None else recording.lengths
         self._signatures = recording.searched.n_signatures
         self._doubled = np.zeros(len(self._half), np.int64)
+        values = recording.values_of(place)
         for half in (False, True):
             kept = (self._half == half) & (self._maps >= 0)
-            self._doubled[kept] = np.rint(2 * rankdata(recording.peaks[kept, place])).astype(np.int64)
+            self._doubled[kept] = np.rint(2 * rankdata(values[kept])).astype(np.int64)
 
     def __call__(
         self,
@@ -137,9 +145,8 @@ class RankCounter:
         pairing: Int[np.ndarray, "image"] | None = None,
         shifts: Int[np.ndarray, "image 2"] | None = None,
     ) -> HalfCounts:
-        """Rank sums as recorded, or with the labels of image pairing[i] for image i."""
-        assert shifts is None, "an image is a single element: there is nothing to shift"
-        maps = self._maps if pairing is None else self._maps[pairing]
+        """Rank sums as recorded, or with the labels of image pairing[i] for image i, or of tokens further on."""
+        maps = self._maps if pairing is None and shifts is None else self._moved(pairing, shifts)
         halves = []
         for half in (False, True):
             kept = (self._half == half) & (maps >= 0)
@@ -147,6 +154,17 @@ class RankCounter:
             rows = np.flatnonzero(dense).astype(np.int32)
             halves.append((rows, np.rint(dense[rows]).astype(np.int64)))
         return HalfCounts(halves[0], halves[1])
+
+    def _moved(self, pairing: np.ndarray | None, shifts: np.ndarray | None) -> Int[np.ndarray, "element"]:
+        """The signature that each element is read against."""
+        others = np.arange(len(self._lengths)) if pairing is None else pairing
+        column = np.arange(self._width)[None, :]
+        if shifts is not None:
+            column = (column + shifts[:, 1:]) % np.maximum(self._lengths[others], 1)[:, None]
+        moved = self._maps[others[:, None] * self._width + column]
+        # What lies beyond the end of a text has no activation of its own.
+        own = np.arange(self._width)[None, :] < self._lengths[:, None]
+        return np.where(own, moved, -1).reshape(-1)
 
 
 class MaskCounter:

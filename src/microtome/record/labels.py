@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from microtome.data.geometry import to_grid
-from microtome.record.images import Images
+from microtome.record.items import Items
 from microtome.record.settings import RecordSettings
 from microtome.record.signatures import csr_of, image_signatures
 
@@ -46,7 +46,7 @@ class LabelBlock:
 
 
 def read_block(
-    images: Images, first: int, last: int, *, settings: RecordSettings, keys: Int[np.ndarray, "value"]
+    images: Items, first: int, last: int, *, settings: RecordSettings, keys: Int[np.ndarray, "value"]
 ) -> tuple[LabelBlock, list[UInt8[np.ndarray, "_ _ 3"]]]:
     """Labels and pixels of images first..last-1. Raises DataError naming the file that cannot be read."""
     place: dict[tuple[int, ...], int] = {}

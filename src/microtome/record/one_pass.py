@@ -1,28 +1,28 @@
-"""One streaming pass: images in, a cache of blocks and the statistics of every unit out. Resumable, shardable."""
+"""One streaming pass: items in, a cache of blocks and the statistics of every unit out. Resumable, shardable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from microtome.core.errors import OptionError
-from microtome.data.geometry import resize_pixels
+from microtome.data.text.base import TextData
 from microtome.models.model import Model
+from microtome.models.text import TextModel
 from microtome.record.blocks import BlockCache
-from microtome.record.forward import Forward
-from microtome.record.images import Images
-from microtome.record.labels import LabelBlock, read_block
+from microtome.record.feed import Feed
+from microtome.record.image_feed import ImageFeed
+from microtome.record.items import Items
+from microtome.record.labels import LabelBlock
 from microtome.record.recording import Recording, assemble
 from microtome.record.settings import RecordSettings, block_size
-from microtome.record.signatures import concept_keys
 from microtome.record.summary import Summary
+from microtome.record.text_feed import TextFeed
 from microtome.stats.tail import tail_size
-
-THUMBNAIL = 112
 
 Progress = Callable[[str, int, int], None]
 """Called with what is going on, how much is done, and of how much."""
@@ -32,17 +32,12 @@ def silent(stage: str, done: int, total: int) -> None:
     """A Progress that says nothing."""
 
 
-def thumbnail(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
-    """The whole image squeezed to the size of the report's tiles."""
-    return resize_pixels(pixels, size=THUMBNAIL)
-
-
 class Pass:
-    """A pass over images, block by block.
+    """A pass over images or texts, block by block.
 
     Parameters
     ----------
-    model, images, settings:
+    model, items, settings:
         What to run, on what, and how.
     folder:
         Where the cache lies. Blocks found there are taken as they are: the caller has made sure that they are of
@@ -57,32 +52,24 @@ class Pass:
     """
 
     def __init__(
-        self, model: Model, images: Images, settings: RecordSettings, *, folder: Path, classify: bool = False
-    ) -> None:
+        self, model: Model | TextModel, items: Items, settings: RecordSettings, *, folder: Path,
+        classify: bool = False,
+    ) -> None:  # fmt: skip
         settings.check()
-        self.images, self.settings = images, settings
-        self.site = model.site(settings.layer)
-        if not (self.site.spatial or settings.image_level):
-            raise OptionError(
-                f"Layer '{self.site.layer}' has no map over the image, so its elements cannot be pixels.",
-                expected="a layer with a spatial map, or image-level elements",
-                next_step="set image_level (--elements image), or choose another --layer",
-            )
-        self.spatial = self.site.spatial and not settings.image_level
-        self.map_shape = self.site.positions if self.spatial else (1, 1)
+        self.items, self.settings = items, settings
+        self.feed = feed_of(model, items, settings, classify=classify)
+        self.site, self.spatial, self.map_shape = self.feed.site, self.feed.spatial, self.feed.map_shape
         self.units = tuple(range(self.site.units)) if settings.units is None else settings.units
         self.size = block_size(len(self.units), self.map_shape[0] * self.map_shape[1])
-        self.blocks = -(-len(images) // self.size)
+        self.blocks = -(-len(items) // self.size)
         self.cache = BlockCache(folder)
-        self.forward = Forward(model, self.site, settings, classify)
-        self._keys = concept_keys(len(images.concepts))
 
     def _bounds(self, block: int) -> tuple[int, int]:
-        return block * self.size, min((block + 1) * self.size, len(self.images))
+        return block * self.size, min((block + 1) * self.size, len(self.items))
 
     def new_summary(self) -> Summary:
         """An empty summary of the right size."""
-        searched = int((~self.images.heldout).sum())
+        searched = int((~self.items.heldout).sum())
         cells = self.map_shape[0] * self.map_shape[1]
         return Summary(
             units=len(self.units),
@@ -109,24 +96,25 @@ class Pass:
                     ahead = reader.submit(self._read, missing[0]) if missing else None
                     values = self._record(block, *read)
                 self._summarise(summary, block, values)
-                progress("recording", min((place + 1) * self.size, len(self.images)), len(self.images))
+                progress("recording", min((place + 1) * self.size, len(self.items)), len(self.items))
         return summary
 
     def _complete(self, block: int) -> bool:
         return self.cache.has("labels", block) and self.cache.has("activations", block)
 
-    def _read(self, block: int) -> tuple[LabelBlock, list[np.ndarray]]:
-        return read_block(self.images, *self._bounds(block), settings=self.settings, keys=self._keys)
+    def _read(self, block: int) -> tuple[LabelBlock, Sequence[Any]]:
+        return self.feed.read(*self._bounds(block))
 
-    def _record(self, block: int, labels: LabelBlock, pixels: list[np.ndarray]) -> dict[str, np.ndarray]:
+    def _record(self, block: int, labels: LabelBlock, inputs: Sequence[Any]) -> dict[str, np.ndarray]:
         from microtome.stats.kernels import peaks_of
 
         first, last = self._bounds(block)
-        names = [self.images.key(index) for index in range(first, last)]
-        values, answers = self.forward.run(pixels, names=names)
+        names = [self.items.key(index) for index in range(first, last)]
+        values, answers = self.feed.run(inputs, names)
         peaks, cells = peaks_of(values.astype(np.float32))
         arrays = {"peaks": peaks, "cells": cells, "answers": answers, "values": values}
-        self.cache.write("thumbnails", block, {"pixels": np.stack([thumbnail(image) for image in pixels])})
+        if kept := self.feed.kept(inputs):
+            self.cache.write("thumbnails", block, kept)
         self.cache.write("labels", block, labels.arrays())
         stored = {name: a for name, a in arrays.items() if name != "values" or not self.settings.recompute}
         self.cache.write("activations", block, stored)
@@ -136,10 +124,13 @@ class Pass:
         first, last = self._bounds(block)
         if "values" not in arrays:
             arrays = dict(arrays, values=self.activations(block, 0, len(self.units)))
-        summary.add(
-            block, first, arrays["values"].astype(np.float32),
-            searched=~self.images.heldout[first:last], peaks=arrays["peaks"], cells=arrays["cells"],
-        )  # fmt: skip
+        values, searched = arrays["values"].astype(np.float32), ~self.items.heldout[first:last]
+        if self.feed.padded:
+            # An element is then a token: one map of a single cell each, and none for the padding.
+            present = self.cache.read("labels", block)["maps"].reshape(len(values), -1) >= 0
+            values = values[:, :, 0, :].transpose(0, 2, 1)[present][:, :, None, None]
+            searched = np.repeat(searched, present.sum(axis=1))
+        summary.add(block, first, values, searched=searched, peaks=arrays["peaks"], cells=arrays["cells"])
 
     def activations(self, block: int, start: int, stop: int) -> np.ndarray:
         """Activations [image, unit, h, w] of units start..stop-1 (as places in `units`), float32.
@@ -148,13 +139,29 @@ class Pass:
         """
         if not self.settings.recompute:
             return self.cache.activations(block, start, stop)
-        _, pixels = self._read(block)
-        values, _ = self.forward.run(pixels, names=[self.images.key(i) for i in range(*self._bounds(block))])
+        _, inputs = self._read(block)
+        values, _ = self.feed.run(inputs, [self.items.key(i) for i in range(*self._bounds(block))])
         return values[:, start:stop].astype(np.float32)
 
     def recording(self, summary: Summary) -> Recording:
         """Everything that the search and the report need, from the cache and the statistics of all blocks."""
         return assemble(
-            self.images, self.cache, summary, blocks=self.blocks, units=self.units, site=self.site, size=self.size,
+            self.items, self.cache, summary, blocks=self.blocks, units=self.units, site=self.site, size=self.size,
             settings=self.settings, spatial=self.spatial, map_shape=self.map_shape, activations=self.activations,
+            padded=self.feed.padded,
         )  # fmt: skip
+
+
+def feed_of(model: Model | TextModel, items: Items, settings: RecordSettings, *, classify: bool) -> Feed:
+    """How these items are shown to this model. Raises OptionError where model and data are not of a kind."""
+    texts = isinstance(items.sets[0], TextData)
+    if isinstance(model, TextModel) != texts:
+        takes, holds = ("images", "texts") if texts else ("texts", "images")
+        raise OptionError(
+            f"{model.spec} takes {takes}, and the data holds {holds}.",
+            expected="a model and data of one kind",
+            next_step="choose another model or other data",
+        )
+    if isinstance(model, TextModel):
+        return TextFeed(model, items, settings, classify=classify)
+    return ImageFeed(model, items, settings, classify=classify)

@@ -19,14 +19,18 @@ def paired_counts(positions, maps, half, cells, pairing, out):
 
 
 @njit(cache=True, nogil=True)
-def shifted_counts(positions, maps, half, cells, width, shifts, out):
-    """The same with each activation map moved by shifts[image] = (rows, columns), circularly."""
+def shifted_counts(positions, maps, half, cells, width, pairing, shifts, lengths, out):
+    """The same with each activation map moved by shifts[image] = (rows, columns), circularly.
+
+    The columns go round within lengths[pairing[image]], those that the labels have.
+    """
     height = cells // width
     for k in range(len(positions)):
         image = positions[k] // cells
         inside = positions[k] - image * cells
+        other = pairing[image]
         y = (inside // width + shifts[image, 0]) % height
-        x = (inside % width + shifts[image, 1]) % width
-        signature = maps[image * cells + y * width + x]
+        x = (inside % width + shifts[image, 1]) % lengths[other]
+        signature = maps[other * cells + y * width + x]
         if signature >= 0:
             out[1 if half[image] else 0, signature] += 1

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from microtome.core.signatures import SignatureTable
 from microtome.core.site import Site
 from microtome.record.blocks import BlockCache
-from microtome.record.images import Images
+from microtome.record.items import Items
 from microtome.record.labels import LabelBlock
 from microtome.record.settings import RecordSettings
 from microtome.record.signatures import SignatureIndex, csr_of
@@ -46,10 +46,14 @@ class Recording:
     peaks, cells:
         [image, unit]: largest activation of each map, and its cell.
     labels, answers:
-        int64 [image]: class of the image (in `Images.classes`) and class the model answered, -1 = unknown.
+        int64 [image]: class of the image (in `Items.classes`) and class the model answered, -1 = unknown.
+    padded:
+        Items have different lengths; `lengths` says which.
+    positive:
+        Active means above 0, not above a quantile.
     """
 
-    images: Images
+    items: Items
     settings: RecordSettings
     cache: BlockCache
     site: Site
@@ -70,6 +74,8 @@ class Recording:
     cells: Int[np.ndarray, "image unit"]
     labels: Int[np.ndarray, "image"]
     answers: Int[np.ndarray, "image"]
+    padded: bool = False
+    positive: bool = False
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -85,9 +91,23 @@ class Recording:
         """Images with at least one element that is not void."""
         return np.diff(self.image_ptr) > 0
 
+    @cached_property
+    def lengths(self) -> Int[np.ndarray, "image"] | None:
+        """Columns of each item that are in use; None where all are, in every item."""
+        if not self.padded:
+            return None
+        total = np.concatenate(([0], np.cumsum(self.image_counts)))
+        return total[self.image_ptr[1:]] - total[self.image_ptr[:-1]]
+
+    def values_of(self, place: int) -> Float[np.ndarray, "element"]:
+        """Activation of one unit (its place in `units`) on every element; at items of one element its peak."""
+        if self.elements == 1:
+            return self.peaks[:, place]
+        return np.concatenate([self.activations(b, place, place + 1).reshape(-1) for b in range(self.blocks)])
+
     @property
     def blocks(self) -> int:
-        return -(-len(self.images) // self.block_size)
+        return -(-len(self.items) // self.block_size)
 
     def thumbnail(self, image: int) -> UInt8[np.ndarray, "side side 3"]:
         """The image, squeezed to the size of a tile."""
@@ -114,7 +134,7 @@ class Recording:
 
         table = self.searched
         by_row = csr_array(
-            (self.image_counts, self.image_rows, self.image_ptr), shape=(len(self.images), table.n_signatures)
+            (self.image_counts, self.image_rows, self.image_ptr), shape=(len(self.items), table.n_signatures)
         )
         sets = csr_array(
             (np.ones(len(table.indices), np.int64), table.indices, table.indptr),
@@ -124,8 +144,9 @@ class Recording:
 
 
 def assemble(
-    images: Images, cache: BlockCache, summary: Summary, *, blocks: int, units: tuple[int, ...], site: Site,
+    items: Items, cache: BlockCache, summary: Summary, *, blocks: int, units: tuple[int, ...], site: Site,
     size: int, settings: RecordSettings, spatial: bool, map_shape: tuple[int, ...], activations: Activations,
+    padded: bool = False,
 ) -> Recording:  # fmt: skip
     """Join the blocks of a cache into a Recording."""
     index = SignatureIndex()
@@ -144,18 +165,28 @@ def assemble(
     sets, renumber = index.canonical()
     image_ptr, image_rows, image_counts = _image_csr(places, counts, renumber)
     halves = np.zeros((2, len(sets)), np.int64)
-    half_of = images.heldout.astype(np.int64)
+    half_of = items.heldout.astype(np.int64)
     np.add.at(halves, (np.repeat(half_of, np.diff(image_ptr)), image_rows), image_counts)
     indptr, indices = csr_of(sets)
+    highest, exact = np.concatenate(peaks), summary.tail.thresholds()
+    positive = _rectified(settings, highest)
     return Recording(
-        images=images, settings=settings, cache=cache, site=site, units=units, spatial=spatial, map_shape=map_shape,
+        items=items, settings=settings, cache=cache, site=site, units=units, spatial=spatial, map_shape=map_shape,
         block_size=size, summary=summary, activations=activations,
-        searched=SignatureTable(images.concepts, indptr, indices, halves[0]), heldout_weight=halves[1],
-        maps=_join_maps(cache, places, renumber, len(images)),
+        searched=SignatureTable(items.concepts, indptr, indices, halves[0], items.neighbours), heldout_weight=halves[1],
+        maps=_join_maps(cache, places, renumber, len(items)),
         image_ptr=image_ptr, image_rows=image_rows, image_counts=image_counts,
-        thresholds=summary.tail.thresholds(), peaks=np.concatenate(peaks), cells=np.concatenate(cells),
-        labels=np.concatenate(labels), answers=np.concatenate(answers),
+        thresholds=np.zeros_like(exact) if positive else exact, positive=positive,
+        peaks=highest, cells=np.concatenate(cells),
+        labels=np.concatenate(labels), answers=np.concatenate(answers), padded=padded,
     )  # fmt: skip
+
+
+def _rectified(settings: RecordSettings, peaks: np.ndarray) -> bool:
+    """Whether active means above 0."""
+    if settings.active != "auto":
+        return settings.active == "positive"
+    return settings.image_level and bool(peaks.min() == 0)
 
 
 def _small(cache: BlockCache, block: int) -> dict[str, np.ndarray]:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from microtome.core.errors import OptionError
 
+Active = Literal["auto", "quantile", "positive"]
+
 BLOCK_BYTES = 64 * 2**20
 LARGEST_BLOCK = 64
 
@@ -36,6 +38,11 @@ class RecordSettings:
         at least `present_share` of the image.
     top_k:
         Images kept for each unit.
+    active:
+        `quantile`: a unit is active above the threshold of `quantile`; `positive`: above 0. `auto`: the latter where
+        elements are whole items and the layer is rectified (never below 0, sometimes 0).
+    pool:
+        Of a text that is one element: how its tokens' activations become one; see `models.text.Pool`.
     """
 
     layer: str
@@ -48,6 +55,8 @@ class RecordSettings:
     image_level: bool = False
     top_k: int = 12
     present_share: float = 0.02
+    active: Active = "quantile"
+    pool: Literal["any", "max", "last", "class"] = "max"
 
     def check(self) -> None:
         """Raise OptionError, naming every setting that is out of range."""

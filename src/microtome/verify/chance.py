@@ -93,6 +93,9 @@ class ChanceDraws:
         How many slots there are: with over 64 of them each re-pairing serves every k-th.
     grid:
         Rows and columns of the label grid; 1 x 1 has no shifts.
+    turned:
+        Also move each map round when items are re-paired: for texts, where the k-th tokens of two have nothing in
+        common but that they are the k-th, which may be the very thing that a unit looks for.
     """
 
     def __init__(
@@ -103,15 +106,17 @@ class ChanceDraws:
         annotated: Bool[np.ndarray, "image"],
         slots: int,
         grid: tuple[int, int],
+        turned: bool = False,
     ) -> None:
         self._settings, self._heldout, self._annotated, self._grid = settings, heldout, annotated, grid
         draws = settings.permutations
         # However many slots there are, each gets some draws of its own to stand against.
         self._stride = max(1, min(-(-slots // SLOTS_A_DRAW), draws // DRAWS_WANTED))
         self._pairings = [self._pairing(draw) for draw in range(draws)]
+        self._turns = [self._shift(draw, 4) for draw in range(draws)] if turned else [None] * draws
         few = max(SHIFTS_LEAST, draws * SLOTS_A_DRAW // max(slots, 1))
         self.n_shifts = 0 if grid == (1, 1) else min(draws, few)
-        self._shifts = [self._shift(draw) for draw in range(self.n_shifts)]
+        self._shifts = [self._shift(draw, 3) for draw in range(self.n_shifts)]
 
     def _pairing(self, draw: int) -> Int[np.ndarray, "image"]:
         generator = np.random.default_rng([self._settings.seed, 2, draw])
@@ -121,8 +126,8 @@ class ChanceDraws:
             pairing[members] = generator.permutation(members)
         return pairing
 
-    def _shift(self, draw: int) -> Int[np.ndarray, "image 2"]:
-        generator = np.random.default_rng([self._settings.seed, 3, draw])
+    def _shift(self, draw: int, stream: int) -> Int[np.ndarray, "image 2"]:
+        generator = np.random.default_rng([self._settings.seed, stream, draw])
         return generator.integers(0, self._grid, size=(len(self._heldout), 2))
 
     def run(self, slot: int, counts_of: CountsOf, *, search: Search, routes: int, spatial: bool) -> SlotNull:
@@ -136,8 +141,8 @@ class ChanceDraws:
             Whether the unit's formula says anything about where; without, no shifts are drawn.
         """
         repaired = [
-            search(counts_of(pairing=pairing))
-            for draw, pairing in enumerate(self._pairings)
+            search(counts_of(pairing=pairing, shifts=turn))
+            for draw, (pairing, turn) in enumerate(zip(self._pairings, self._turns, strict=True))
             if (slot + draw) % self._stride == 0
         ]
         shifted = [search(counts_of(shifts=shift)) for shift in self._shifts] if spatial else []

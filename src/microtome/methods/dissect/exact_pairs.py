@@ -34,7 +34,8 @@ class PairsFinder:
 
     def __init__(self, table: SignatureTable, *, max_length: int, beam: int, penalty: float, metric: Metric) -> None:
         self._terms, self._total = table.terms, table.total
-        self._longest, self._penalty, self._metric = max_length, penalty, metric
+        self._longest, self._penalty = max_length, penalty
+        self._metric: Metric = metric
         self._short = Beam(table, width=beam, longest=min(2, max_length))
         self._long = Beam(table, width=beam, longest=max_length, penalty=penalty) if max_length > 2 else None
         self._buffers = Buffers()

@@ -1,4 +1,4 @@
-"""The images of a run in one row: those to search on, then those held out, with one vocabulary of concepts."""
+"""The items of a run (images, or texts) in one row: those to search on, then those held out, with one vocabulary."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from jaxtyping import Bool, Int
 
 from microtome.core.concept import Concept
 from microtome.core.errors import DataError
-from microtome.data.base import ImageData, LabelledImage
+from microtome.data.base import ImageData, ItemData, LabelledImage
+from microtome.data.text.base import LabelledText, TextData
 
 
 @dataclass(frozen=True)
-class Images:
-    """Images numbered through all their data sets.
+class Items:
+    """Items numbered through all their data sets. What holds of images below holds of texts.
 
     Attributes
     ----------
     sets:
-        One data set whose images are halved, or two: searched, held out.
+        One data set whose items are halved, or two: searched, held out.
     heldout:
         bool [image].
     """
 
-    sets: tuple[ImageData, ...]
+    sets: tuple[ItemData, ...]
     heldout: Bool[np.ndarray, "image"]
 
     def __len__(self) -> int:
@@ -71,24 +72,56 @@ class Images:
     def read(self, index: int) -> tuple[LabelledImage, Int[np.ndarray, "value"]]:
         """The image, and for each of its plane values 0..n the value in the run's vocabulary (0 = none)."""
         which, inner = self._locate(index)
-        return self.sets[which].read(inner), self._renumber[which]
+        data = self.sets[which]
+        assert isinstance(data, ImageData)
+        return data.read(inner), self._renumber[which]
+
+    def read_text(self, index: int) -> tuple[LabelledText, Int[np.ndarray, "value"]]:
+        """The text, and for each of its concepts plus one the value in the run's vocabulary (0 = none)."""
+        which, inner = self._locate(index)
+        data = self.sets[which]
+        assert isinstance(data, TextData)
+        return data.read(inner), self._renumber[which]
+
+    def text_set(self, index: int) -> TextData:
+        """The data set of a text."""
+        data = self.sets[self._locate(index)[0]]
+        assert isinstance(data, TextData)
+        return data
+
+    def own_concept(self, index: int, concept: int) -> int:
+        """A concept of the run's vocabulary as a number in the data set of an item; -1 where that has it not."""
+        found = np.flatnonzero(self._renumber[self._locate(index)[0]] == concept + 1)
+        return int(found[0]) - 1 if len(found) else -1
+
+    @cached_property
+    def neighbours(self) -> tuple[tuple[int, ...], ...]:
+        """What NEIGHBOURS of each concept stands for, by the searched set; () without word vectors."""
+        data = self.sets[0]
+        if not isinstance(data, TextData) or not data.neighbours:
+            return ()
+        place = self._renumber[0]
+        groups: list[tuple[int, ...]] = [()] * len(self.concepts)
+        for own, group in enumerate(data.neighbours):
+            groups[int(place[own + 1]) - 1] = tuple(sorted(int(place[member + 1]) - 1 for member in group))
+        return tuple(groups)
 
 
-def halve(data: ImageData, *, seed: int) -> Images:
+def halve(data: ItemData, *, seed: int) -> Items:
     """Search on a random half of the images, hold out the other. Raises DataError on fewer than two images."""
     if len(data) < 2:
         raise DataError(
-            f"'{data.card.name}' has {len(data)} image{'s' if len(data) != 1 else ''}.",
+            f"'{data.card.name}' has {len(data)} {_word(data)}{'s' if len(data) != 1 else ''}.",
             expected="at least two: one half to search on, one to test on",
-            next_step="add images, or name other data with --heldout",
+            next_step=f"add {_word(data)}s, or name other data with --heldout",
         )
     heldout = np.zeros(len(data), bool)
     order = np.random.default_rng([seed, 1]).permutation(len(data))
     heldout[order[: len(data) // 2]] = True
-    return Images((data,), heldout)
+    return Items((data,), heldout)
 
 
-def beside(data: ImageData, heldout: ImageData) -> Images:
+def beside(data: ItemData, heldout: ItemData) -> Items:
     """Search on `data`, test on `heldout`.
 
     Raises
@@ -98,11 +131,11 @@ def beside(data: ImageData, heldout: ImageData) -> Images:
     """
     for one in (data, heldout):
         if not len(one):
-            raise DataError(f"'{one.card.name}' has no images.", expected="at least one image")
+            raise DataError(f"'{one.card.name}' has no {_word(one)}s.", expected=f"at least one {_word(one)}")
     if data.fingerprint() == heldout.fingerprint():
         raise DataError(
             f"'{heldout.card.name}' is both searched and held out.",
-            expected="images to test on that were not searched",
+            expected=f"{_word(data)}s to test on that were not searched",
             next_step="leave --heldout out to hold out a random half, or name other data",
         )
     if max(_places(data.concepts, heldout.concepts), default=-1) < 0:
@@ -111,7 +144,11 @@ def beside(data: ImageData, heldout: ImageData) -> Images:
             expected="the same concept names in both",
             next_step="see them with `microtome data check`",
         )
-    return Images((data, heldout), np.repeat([False, True], [len(data), len(heldout)]))
+    return Items((data, heldout), np.repeat([False, True], [len(data), len(heldout)]))
+
+
+def _word(data: ItemData) -> str:
+    return "text" if isinstance(data, TextData) else "image"
 
 
 def _places(searched: tuple[Concept, ...], others: tuple[Concept, ...]) -> list[int]:

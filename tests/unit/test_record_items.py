@@ -7,7 +7,7 @@ import pytest
 
 from microtome.core.concept import Concept
 from microtome.core.errors import DataError
-from microtome.record.images import beside, halve
+from microtome.record.items import beside, halve
 from tests.support.listed import CONCEPTS, Listed, random_images
 
 
