@@ -40,7 +40,7 @@ def search(recording: Recording) -> UnitSearch:
 
 def judge_positions(search: UnitSearch, positions: list[np.ndarray]) -> list[Judged]:
     """The whole route for units given by their active positions."""
-    heldout = search.recording.images.heldout
+    heldout = search.recording.items.heldout
     annotated = search.recording.annotated
     draws = ChanceDraws(CHANCE, heldout=heldout, annotated=annotated, slots=len(positions), grid=GRID)
     slots = [Slot(place, 0, 0.0, np.inf) for place in range(len(positions))]
@@ -100,7 +100,7 @@ def planted_positions(recording: Recording, formula: Formula, generator: np.rand
 
 def smooth_noise(recording: Recording, generator: np.random.Generator, cells: int) -> np.ndarray:
     """Top 0.5 % of smooth random maps that know nothing of the images."""
-    maps = generator.standard_normal((len(recording.images), cells, cells)).astype(np.float32)
+    maps = generator.standard_normal((len(recording.items), cells, cells)).astype(np.float32)
     fine = zoom(maps, (1, GRID[0] / cells, GRID[1] / cells), order=1, grid_mode=True, mode="nearest")
     return np.flatnonzero(fine.reshape(-1) > np.quantile(fine, 0.995))
 

@@ -13,7 +13,8 @@ from microtome.data.open import open_data
 from microtome.models.load import load
 from microtome.models.model import Model
 from microtome.models.preprocess import Triple
-from microtome.recipes.dissect import DissectSettings, dissect
+from microtome.recipes.dissect import dissect
+from microtome.recipes.dissect_settings import DissectSettings
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress, silent
 from tests.real.image_sets import Cifar, GroupsAndTextures, imagenet_classes

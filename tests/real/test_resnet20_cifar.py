@@ -14,7 +14,7 @@ from microtome.core.formula import leaves
 from microtome.core.parse import parse
 from microtome.models.trace import trace
 from microtome.recipes.result import Dissection
-from microtome.record.images import halve
+from microtome.record.items import halve
 from tests.real.image_sets import Cifar
 from tests.real.runs import RUNS, resnet20
 

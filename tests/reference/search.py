@@ -11,13 +11,29 @@ from itertools import permutations
 
 import numpy as np
 
-from microtome.core.formula import Formula, Leaf, Not, conjoin, disjoin, evaluate, length, negations
+from microtome.core.formula import (
+    Formula,
+    Leaf,
+    Neighbours,
+    Not,
+    Term,
+    conjoin,
+    disjoin,
+    evaluate,
+    length,
+    negations,
+)
 
 
 def iou(holds: np.ndarray, unit: np.ndarray) -> float:
     """|F and U| / |F or U| in float64; 0 where both are empty."""
     union = np.float64(np.logical_or(holds, unit).sum())
     return float(np.float64(np.logical_and(holds, unit).sum()) / union) if union else 0.0
+
+
+def term_of(column: str) -> Term:
+    """The leaf whose column is called so: a concept by name, or NEIGHBOURS of one."""
+    return Neighbours(column.partition("\t")[2]) if column.startswith("NEIGHBOURS\t") else Leaf(column)
 
 
 def all_formulas(names: list[str], longest: int) -> Iterator[Formula]:
@@ -29,7 +45,7 @@ def all_formulas(names: list[str], longest: int) -> Iterator[Formula]:
 
 
 def _trees(names: list[str], longest: int) -> Iterator[Formula]:
-    literals = [leaf for name in names for leaf in (Leaf(name), Not(Leaf(name)))]
+    literals = [leaf for name in names for leaf in (term_of(name), Not(term_of(name)))]
     yield from literals
     if longest < 2:
         return
@@ -69,7 +85,7 @@ def beam(columns: dict[str, np.ndarray], unit: np.ndarray, *, width: int, longes
     names = list(columns)
     kept = _cut(
         [
-            Candidate(Leaf(name), columns[name], iou(columns[name], unit), ((i, 0, -1),))
+            Candidate(term_of(name), columns[name], iou(columns[name], unit), ((i, 0, -1),))
             for i, name in enumerate(names)
             if (columns[name] & unit).any()
         ],
@@ -98,7 +114,7 @@ def beam(columns: dict[str, np.ndarray], unit: np.ndarray, *, width: int, longes
 def _one_leaf(parent: Candidate, columns: dict[str, np.ndarray], unit: np.ndarray) -> list[Candidate]:
     out = []
     for c, (name, column) in enumerate(columns.items()):
-        leaf = Leaf(name)
+        leaf = term_of(name)
         options = (
             (1, disjoin(parent.formula, leaf), parent.mask | column),
             (2, conjoin(parent.formula, leaf), parent.mask & column),
@@ -113,7 +129,8 @@ def _one_leaf(parent: Candidate, columns: dict[str, np.ndarray], unit: np.ndarra
 
 
 def _either(parent: Candidate, columns: dict[str, np.ndarray], unit: np.ndarray, threshold: float) -> list[Candidate]:
-    names = list(columns)
+    # Of f AND (y OR z) both y and z are plain concepts; NEIGHBOURS is itself an OR.
+    names = [name for name in columns if isinstance(term_of(name), Leaf)]
     worth = []
     for y, name in enumerate(names):
         both = parent.mask & columns[name]

@@ -76,6 +76,8 @@ def write_fake_text_run(run: Path, fake: FakeTextRun) -> Path:
             continue
         table = make_table(name, maker.tables.get(name, []))
         if name == "concepts":
+            if "neighbours" in table.column_names:
+                table = table.drop_columns(["neighbours"])
             table = table.append_column("neighbours", pa.array([maker.neighbours(c) for c, _ in maker.concepts]))
         pq.write_table(table, run / f"{name}.parquet")
     (run / "manifest.json").write_text(json.dumps(_manifest(fake)), encoding="utf-8")

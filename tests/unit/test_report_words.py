@@ -13,6 +13,7 @@ from microtome.report.charts import nice_ticks
 from microtome.report.datafile import json_for_script
 from microtome.report.glossary import GLOSSARY
 from microtome.report.measure import MEASURES
+from microtome.report.nouns import NOUNS
 from microtome.report.parts.evidence import read_proof
 from microtome.report.words import Marker
 
@@ -97,7 +98,7 @@ def test_every_metric_that_a_search_takes_has_words_and_an_entry_in_the_glossary
     assert set(MEASURES) == set(METRICS)
     assert set(MEASURES) <= set(GLOSSARY)
     for measure in MEASURES.values():
-        said = measure.sentence("the name", 0.625, elements="images")
+        said = measure.sentence("the name", 0.625, nouns=NOUNS["image"])
         assert "the name" in said
         assert "0.62" in said or "62" in said or "0.6" in said
         assert "{" not in said
@@ -113,7 +114,7 @@ def test_a_certificate_is_told_in_plain_words():
     assert "80,763 places; at 454,316 places" in same.sentences[1]
     assert same.sentences[2:] == ("A beam search finds the same.",)
     # In each of two rounds every formula was looked at anew, and counted once here.
-    twice = read_proof(str(Certificate((4, 9), 2, 10, 190, (3, 9), (7, 18))), elements="images")
+    twice = read_proof(str(Certificate((4, 9), 2, 10, 190, (3, 9), (7, 18))), nouns=NOUNS["image"])
     assert twice.sentences[0].startswith("100 formulas were considered, 10 of them evaluated")
     assert "4 images" in twice.sentences[1]
     assert twice.sentences[2] == "A beam search falls short: an IoU of 0.3333 against 0.4444."

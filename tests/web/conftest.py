@@ -14,6 +14,7 @@ from microtome.report import pages
 from microtome.report.layout import UNIT_PARTS
 from microtome.report.pages import write_report
 from tests.support.fake_run import FakeRun, write_fake_run
+from tests.support.fake_text_run import FakeTextRun, write_fake_text_run
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -135,3 +136,28 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages, "UNIT_PARTS", UNIT_PARTS[:1])
         return reported(tmp_path_factory.mktemp("large") / "run", FakeRun(units=2048, draws=2))
+
+
+def reported_texts(folder: Path, fake: FakeTextRun) -> Path:
+    """A made-up run on texts with its report."""
+    write_fake_text_run(folder, fake)
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on sentence pairs, edits included."""
+    return reported_texts(tmp_path_factory.mktemp("pairs") / "run", FakeTextRun(units=15))
+
+
+@pytest.fixture(scope="session")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the tokens of running text."""
+    return reported_texts(tmp_path_factory.mktemp("tokens") / "run", FakeTextRun(kind="token"))
+
+
+@pytest.fixture(scope="session")
+def hostile_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sentence pairs that try to break out of the page."""
+    return reported_texts(tmp_path_factory.mktemp("hostile-texts") / "run", FakeTextRun(hostile=True))

@@ -120,17 +120,17 @@ def dissect(
     if units is not None:
         settings = with_units(settings, units)
     specs = [spec for spec in (data, heldout) if spec is not None]
-    texts = TextSettings(
-        vocabulary=vocabulary, stop_words=stop_words, tagger=tagger, wordnet=wordnet, neighbours=neighbours,
-        window=window, properties=tuple(properties or ()), level=level_named(level), reader=reader, limit=limit,
-        seed=seed,
-    )  # fmt: skip
     loaded = load_any(
         model, weights=weights, size=size, device=device,
         mean=None if mean is None else channel_values(mean, "--mean"),
         std=None if std is None else channel_values(std, "--std"),
     )  # fmt: skip
     if isinstance(loaded, TextModel):
+        texts = TextSettings(
+            vocabulary=vocabulary, stop_words=stop_words, tagger=tagger, wordnet=wordnet, neighbours=neighbours,
+            window=window, properties=tuple(properties or ()), level=level_named(level), reader=reader, limit=limit,
+            seed=seed,
+        )  # fmt: skip
         opened = open_text_specs(specs, texts, loaded, vectors=vectors)
     else:
         wanted = tuple(name.strip() for name in categories.split(",")) if categories else ()

@@ -91,13 +91,13 @@ _CATEGORIES = {
     "tag": "part of speech",
     "prev": "word before",
     "tok": "word or token",
-    "line": "place in the line",
-    "position": "place in the sentence",
+    "line": "position in the line",
+    "position": "position in the sentence",
     "mention": "first or repeated",
     "capital": "capital letters",
     "digit": "digits",
     "relation": "grammatical relation",
-    "depth": "nesting depth",
+    "depth": "brackets within brackets",
 }
 
 _FIXED = {
@@ -116,6 +116,11 @@ _FIXED = {
     "position:second": "the second word of a sentence",
     "position:last": "the last word of a sentence",
     "digit": "a digit",
+    "tok:_": "a space alone",
+    "tok:▁": "a space alone",
+    "tok:⏎": "a line end",
+    "tok:<0x0A>": "a line end",
+    "tok:<0x09>": "a tab",
     "quotes": "text inside quotes",
     "brackets": "text inside brackets",
     "capital": "a capital letter",
@@ -134,9 +139,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"length:(\w+)", "a {0} sentence"),
     (r"position:(\d+)[-–](\d+)", "words {0} to {1} of a sentence"),
     (r"position:(\d+)\+", "words from the {0}th of a sentence on"),
-    (r"line:(\d+)[-–](\d+)", "columns {0} to {1} of a line"),
-    (r"line:(\d+)\+", "columns from {0} of a line on"),
-    (r"depth:(\d+\+?)", "nesting depth {0}"),
+    (r"line:(\d+)[-–](\d+)", "characters {0} to {1} of a line"),
+    (r"line:(\d+)\+", "characters from {0} of a line on"),
+    (r"depth:(\d+\+?)", "text {0} brackets deep"),
     (r"relation:(.+)", "the grammatical relation {0}"),
 )
 _COMPILED = tuple((re.compile(pattern, re.DOTALL), wording) for pattern, wording in _PATTERNS)

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import torch
 
-from microtome.core.errors import ModelError, nearest
-from microtome.models.adapters import hf, python, timm, torchvision, world
+from microtome.core.errors import ModelError, OptionError, nearest
+from microtome.models.adapters import hf, nli, python, timm, torchvision, world
 from microtome.models.adapters.family import Built, Families, Request
 from microtome.models.model import NOT_NORMALISED, Model, torch_device, wrap
 from microtome.models.preprocess import Preprocess, Triple, resized
 from microtome.models.state import read_weights
+from microtome.models.text import TextModel, wrap_text
 
 FAMILIES = Families()
-for _family in (world.FAMILY, torchvision.FAMILY, timm.FAMILY, hf.FAMILY):
+for _family in (world.FAMILY, nli.FAMILY, torchvision.FAMILY, timm.FAMILY, hf.FAMILY):
     FAMILIES.register(_family)
 
 _PYTHON_EXAMPLES = ("path/to/file.py:make_model", "package.module:make_model")
@@ -72,16 +73,136 @@ def load(
     >>> load("nets/small.py:make_model", weights="small.pt", size=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
     """
     place = torch_device(device)
+    built, read_notes = _built(spec, weights, classes, size)
+    if built.encoder is not None:
+        raise _other_kind(spec, "a text model", "load_text() or load_any()")
+    return _image_model(built, spec, read_notes, size=size, mean=mean, std=std, device=place, classes=classes)
+
+
+def load_text(
+    spec: str,
+    *,
+    weights: Path | str | None = None,
+    device: str | torch.device = "auto",
+    classes: Sequence[str] | None = None,
+) -> TextModel:
+    """Load a text model.
+
+    Parameters
+    ----------
+    spec:
+        `world:nli` (the shipped classifier of sentence pairs), `nli:FOLDER` (the same network, trained by
+        `python -m microtome.zoo.train_nli`) or `hf:NAME_OR_FOLDER` (sequence classifiers and language models of
+        transformers with their tokenizers; `@random` at the end for random weights from seed 0).
+    weights, device, classes:
+        As for `load`.
+
+    Raises
+    ------
+    ModelError
+        If the spec, the weights or the model cannot be used, or it is an image model.
+    OptionError
+        If `device` cannot be used.
+
+    Examples
+    --------
+    >>> model = load_text("hf:stories260k")
+    >>> pieces, spans = model.pieces("Once upon a time")
+    >>> model.tokens([pieces], "model.layers.2.mlp.down_proj:in")[0].shape
+    torch.Size([4, 172])
+    """
+    place = torch_device(device)
+    built, read_notes = _built(spec, weights, classes, None)
+    if built.encoder is None:
+        raise _other_kind(spec, "an image model", "load() or load_any()")
+    return _text_model(built, spec, read_notes, device=place, classes=classes)
+
+
+def load_any(
+    spec: str,
+    *,
+    weights: Path | str | None = None,
+    size: int | tuple[int, int] | None = None,
+    mean: Triple | None = None,
+    std: Triple | None = None,
+    device: str | torch.device = "auto",
+    classes: Sequence[str] | None = None,
+) -> Model | TextModel:
+    """Load a model of images or of texts, whichever the spec names.
+
+    Parameters
+    ----------
+    spec:
+        As for `load` and `load_text`.
+    weights, size, mean, std, device, classes:
+        As for `load`. A text model takes no `size`, `mean` or `std`.
+
+    Raises
+    ------
+    ModelError
+        If the spec, the weights or the model cannot be used.
+    OptionError
+        If an option cannot be used, or is given to a model that has no use for it.
+    """
+    place = torch_device(device)
+    built, read_notes = _built(spec, weights, classes, size)
+    if built.encoder is None:
+        return _image_model(built, spec, read_notes, size=size, mean=mean, std=std, device=place, classes=classes)
+    if size is not None or mean is not None or std is not None:
+        raise OptionError(
+            f"{spec} is a text model: it has no use for size, mean and std.", next_step="leave these options out"
+        )
+    return _text_model(built, spec, read_notes, device=place, classes=classes)
+
+
+def _built(
+    spec: str,
+    weights: Path | str | None,
+    classes: Sequence[str] | None,
+    size: int | tuple[int, int] | None,
+) -> tuple[Built, tuple[str, ...]]:
+    """What the spec's family makes of the request, and notes on the weight file."""
     prefix, name, random = parse_spec(spec)
     if random and weights is not None:
         raise ModelError(f"{spec} asks for random weights, and --weights names a file.", next_step="drop one of them")
     state, read_notes = read_weights(Path(weights)) if weights is not None else (None, ())
     request = Request(name, random, state, str(weights or ""), len(classes or ()), size)
-    built = FAMILIES.get(prefix).build(request) if prefix else python.build(request)
+    return (FAMILIES.get(prefix).build(request) if prefix else python.build(request)), read_notes
+
+
+def _image_model(
+    built: Built,
+    spec: str,
+    read_notes: tuple[str, ...],
+    *,
+    size: int | tuple[int, int] | None,
+    mean: Triple | None,
+    std: Triple | None,
+    device: str | torch.device,
+    classes: Sequence[str] | None,
+) -> Model:
     preprocess, missing = _preprocess(built, spec, size, mean, std)
     names = built.classes if classes is None else tuple(classes)
-    model = wrap(built.module, preprocess=preprocess, classes=names, device=place, spec=spec)
+    model = wrap(built.module, preprocess=preprocess, classes=names, device=device, spec=spec)
     return replace(model, notes=read_notes + built.notes + missing)
+
+
+def _text_model(
+    built: Built,
+    spec: str,
+    read_notes: tuple[str, ...],
+    *,
+    device: str | torch.device,
+    classes: Sequence[str] | None,
+) -> TextModel:
+    assert built.encoder is not None
+    names = built.classes if classes is None else tuple(classes)
+    model = wrap_text(built.module, encoder=built.encoder, classes=names, device=device, spec=spec)
+    return replace(model, notes=read_notes + built.notes)
+
+
+def _other_kind(spec: str, kind: str, call: str) -> ModelError:
+    return ModelError(f"{spec} is {kind}.", next_step=f"load it with microtome.models.load.{call}")
 
 
 def parse_spec(spec: str) -> tuple[str, str, bool]:

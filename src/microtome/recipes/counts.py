@@ -54,8 +54,13 @@ def read_counts(run: Path, half: str) -> tuple[SignatureTable, Activity]:
             next_step="check the path, or make the run anew",
         )
     arrays = read_arrays(path)
-    listed = read_table(run, "concepts").select(["concept", "category"]).to_pylist()
+    listed = read_table(run, "concepts").to_pylist()
     concepts = tuple(Concept(row["concept"], row["category"]) for row in listed)
-    table = SignatureTable(concepts, arrays["set_ptr"], arrays["set_concepts"], arrays[f"weight_{half}"])
+    place = {concept.name: index for index, concept in enumerate(concepts)}
+    # A run written before there were texts has no such column.
+    groups = tuple(tuple(place[name] for name in row.get("neighbours") or ()) for row in listed)
+    table = SignatureTable(
+        concepts, arrays["set_ptr"], arrays["set_concepts"], arrays[f"weight_{half}"], groups if any(groups) else ()
+    )
     activity = (arrays[f"slot_{part}_{half}"] for part in ("ptr", "rows", "counts"))
     return table, Activity(*activity)

@@ -90,8 +90,8 @@ def completed(settings: DissectSettings, data: ItemData) -> DissectSettings:
     text = isinstance(data, TextData)
     return replace(
         settings,
-        max_length=settings.max_length or (TEXT_LENGTH if text else IMAGE_LENGTH),
-        exact_length=settings.exact_length or (2 if text else 3),
+        max_length=(TEXT_LENGTH if text else IMAGE_LENGTH) if settings.max_length is None else settings.max_length,
+        exact_length=(2 if text else 3) if settings.exact_length is None else settings.exact_length,
     )
 
 
@@ -128,7 +128,8 @@ def _text_settings(settings: DissectSettings, site: Site, data: TextData) -> Rec
     whole = data.level != "token"
     return RecordSettings(
         layer=site.layer, grid=(1, 1 if whole else data.window), batch_size=settings.batch_size, units=settings.units,
-        quantile=settings.quantile or (ITEM_QUANTILE if whole else TOKEN_QUANTILE), dtype=settings.cache_dtype,
+        quantile=(ITEM_QUANTILE if whole else TOKEN_QUANTILE) if settings.quantile is None else settings.quantile,
+        dtype=settings.cache_dtype,
         recompute=settings.recompute, image_level=whole, active=settings.active, pool=settings.pool,
     )  # fmt: skip
 

@@ -91,9 +91,9 @@ def _tokens(recording: Recording, exemplar: Exemplar, text: LabelledText, place:
     signature = recording.maps[item * recording.elements : item * recording.elements + count]
     marked = [False] * count if holds is None else holds[signature].tolist()
     whole, pieces, at = text.sides[0].text, [], text.spans[0][0] if count else 0
-    for start, end in text.spans:
-        # What lies between two tokens (a space) is shown with the second.
-        pieces.append(whole[min(at, start) : end])
+    for _, end in text.spans:
+        # What lies between two tokens (a space) is shown with the second; the pieces of one character with the first.
+        pieces.append(whole[at : max(at, end)])
         at = max(at, end)
     active = np.unpackbits(exemplar.active, count=recording.elements)[:count].astype(bool).tolist()
     return {"side": "text", "pieces": pieces, "values": values.tolist(), "marked": marked, "active": active}

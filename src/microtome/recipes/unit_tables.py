@@ -175,16 +175,14 @@ def heldout_counts_of(search: UnitSearch) -> list[int]:
 
 def concept_rows(search: UnitSearch, *, predicted: frozenset[str]) -> list[Row]:
     """`concepts`: how often each is there."""
-    recording = search.recording
-    searched, heldout = (
-        recording.searched.concept_counts,
-        heldout_counts_of(search),
-    )
+    recording, table = search.recording, search.recording.searched
+    searched, heldout = table.concept_counts, heldout_counts_of(search)
     images = np.bincount(recording.concept_cover.indices, minlength=len(searched))
     return [
         {
             "concept": concept.name, "category": concept.category, "predicted": concept.category in predicted,
             "elements_search": searched[c], "elements_heldout": heldout[c], "images": images[c],
+            "neighbours": [table.concepts[m].name for m in table.neighbours[c]] if table.neighbours else None,
         }
         for c, concept in enumerate(recording.searched.concepts)
     ]  # fmt: skip

@@ -31,13 +31,16 @@ class Summary:
         self,
         block: int,
         first_image: int,
-        values: Float[np.ndarray, "image unit height width"],
+        values: Float[np.ndarray, "element unit height width"],
         *,
-        searched: Bool[np.ndarray, "image"],
+        searched: Bool[np.ndarray, "element"],
         peaks: Float[np.ndarray, "image unit"],
         cells: Int[np.ndarray, "image unit"],
     ) -> None:
-        """Take one block of float32 activations with the peak of each map and its cell."""
+        """Take one block of float32 activations with the peak of each item's map and its cell.
+
+        An element is an image with its map, or one token of the block's texts with a map of one cell.
+        """
         self.tail.add(values if searched.all() else values[searched])
         self.histogram.add(values if searched.all() else values[searched])
         self.moments.add(block, values)

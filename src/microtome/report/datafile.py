@@ -8,6 +8,7 @@ from typing import Any
 
 from microtome.report.parts.answer import range_in_words
 from microtome.report.parts.common import chosen, formula_of
+from microtome.report.parts.passages import Piece, excerpt
 from microtome.report.view import RangeView, Row, RunView, UnitView
 from microtome.report.words import Number
 
@@ -15,10 +16,11 @@ KINDS = {"plain": 0, "concept": 1, "predicted": 2}
 THUMBS_A_SHEET = 64
 FIELDS = (
     *("unit", "status", "words", "might", "categories", "length", "searched", "heldout", "overlap", "chance", "p", "q"),
-    *("precision", "recall", "accuracy", "area", "range", "others", "thumb", "key"),
+    *("precision", "recall", "accuracy", "area", "range", "others", "thumb", "key", "excerpt"),
 )
 """What each entry of `units` holds, in this order; static/index.js reads the order from the file. A unit that is not
-named has no words, so that no list can call it by a name; `might` holds its runners-up."""
+named has no words, so that no list can call it by a name; `might` holds its runners-up. `excerpt` is of texts: for each
+side its name and its stretches [text, 1 = named by the formula + 2 = the unit is over its threshold]."""
 MIGHT_BE = 3
 
 
@@ -32,7 +34,8 @@ def data_script(view: RunView) -> str:
         "digits": view.measure.digits,
         "floor": view.measure.floor,
         "top": view.top_score,
-        "predicted": sorted(view.marker.predicted_categories),
+        "predicted": sorted(view.category(name) for name in view.marker.predicted_categories),
+        "text": view.nouns.text,
         "units": [_entry(view, unit, sheets) for unit in view.units],
     }
     return f"window.microtomeUnits = {json_for_script(payload)};\n"
@@ -58,7 +61,7 @@ def _entry(view: RunView, unit: UnitView, sheets: set[str]) -> list[Any]:
         row["status"],
         _pieces(view, row) if lead.named else [],
         [_pieces(view, other) for other in might],
-        list(dict.fromkeys(name for source in sources for name in (source["category"] or "").split("+") if name)),
+        _categories(view, sources),
         row["length"],
         _short(row["iou"] if view.measure.key == "iou" else row["score"]),
         _short(row["score_heldout"]),
@@ -74,6 +77,29 @@ def _entry(view: RunView, unit: UnitView, sheets: set[str]) -> list[Any]:
         [_other(view, ranged) for ranged in unit.ranges if ranged is not lead],
         [sheet, unit.unit % THUMBS_A_SHEET] if top and sheet in sheets else None,
         top[0]["image"] if top else None,
+        _excerpt(unit, lead) if view.nouns.text else None,
+    ]
+
+
+def _categories(view: RunView, rows: list[Row]) -> list[str]:
+    names = (name for row in rows for name in (row["category"] or "").split("+") if name)
+    return [view.category(name) for name in dict.fromkeys(names)]
+
+
+def _seen(piece: Piece) -> str:
+    """The text of a piece, with signs for what could not be seen where it matters."""
+    return piece.text if piece.bare else "".join(text for text, _ in piece.parts)
+
+
+def _excerpt(unit: UnitView, lead: RangeView) -> list[Any]:
+    sides = excerpt(unit, lead)
+    return [
+        [
+            name if len(sides) > 1 else "",
+            # What a formula speaks of that is no name is not to be seen on a card either.
+            [[_seen(piece), (piece.marked and lead.named) + 2 * piece.active] for piece in pieces],
+        ]
+        for name, pieces in sides
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from microtome.report import words
+from microtome.report.nouns import Nouns
 from microtome.report.words import Number
 
 
@@ -19,7 +20,8 @@ class Measure:
     label:
         As it is written.
     plain:
-        What a score says, as the end of a sentence about "the name"; may use {score}, {share} and {elements}.
+        What a score says, as the end of a sentence about "the name"; may use {score}, {share},
+        {elements} and the prepositions {holds} and {fires}.
     digits:
         Decimals of a score.
     floor:
@@ -40,18 +42,25 @@ class Measure:
         """A difference of scores with its sign; empty where there is none."""
         return "" if value is None else f"{value:+.{self.digits}f}"
 
-    def sentence(self, subject: str, value: Number, *, elements: str) -> str:
-        """What a score says of `subject`, such as "the name"; `elements` is "places" or "images"."""
-        said = self.plain.format(subject=subject, score=self.number(value), share=words.share(value), elements=elements)
-        return f"On images that took no part in the search, {said}."
+    def sentence(self, subject: str, value: Number, *, nouns: Nouns) -> str:
+        """What a score says of `subject`, such as "the name", in a run that counts what `nouns` says."""
+        said = self.plain.format(
+            subject=subject,
+            score=self.number(value),
+            share=words.share(value),
+            elements=nouns.elements,
+            holds=nouns.holds,
+            fires=nouns.fires,
+        )
+        return f"On {nouns.items} that took no part in the search, {said}."
 
 
 MEASURES = {
     measure.key: measure
     for measure in (
         Measure("iou", "IoU", "{subject} and the unit overlap with an IoU of {score}"),
-        Measure("precision", "precision", "the unit fires at {share} of the {elements} where {subject} holds"),
-        Measure("recall", "recall", "{subject} holds at {share} of the {elements} where the unit fires"),
+        Measure("precision", "precision", "the unit fires {fires} {share} of the {elements} where {subject} holds"),
+        Measure("recall", "recall", "{subject} holds {holds} {share} of the {elements} where the unit fires"),
         Measure("f1", "F1", "{subject} and the unit agree with an F1 of {score}"),
         Measure("mcc", "MCC", "{subject} and the unit's firing correlate with an MCC of {score}"),
         Measure(

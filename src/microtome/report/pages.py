@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from microtome.core.errors import RunError
 from microtome.report import words
 from microtome.report.datafile import data_script
-from microtome.report.glossary import GLOSSARY
+from microtome.report.glossary import glossary_of
 from microtome.report.layout import INDEX_PARTS, UNIT_PARTS
 from microtome.report.parts.common import formula_of, phrase
 from microtome.report.view import RunView, UnitView, read_run
@@ -64,10 +64,15 @@ def _write_pages(view: RunView, fresh: Path) -> None:
     (report / "units").mkdir(parents=True)
     _copy_static(report / "static")
     (report / "units.js").write_text(data_script(view), encoding="utf-8")
-    shared = {"view": view, "command": shlex.join(view.manifest["command"]), "layer": view.layer}
+    shared = {
+        "view": view,
+        "command": shlex.join(view.manifest["command"]),
+        "layer": view.layer,
+        "glossary": glossary_of(view.nouns),
+    }
     parts = [(part, part.build(view)) for part in INDEX_PARTS]
     index = _environment().get_template("index.html.j2")
-    page = index.render(**shared, root="report/", home="", parts=_shown(parts), first=_first(view))
+    page = index.render(**shared, root="report/", home="", parts=_shown(view, parts), first=_first(view))
     (fresh / "index.html").write_text(page, encoding="utf-8")
     for place, unit in enumerate(view.units):
         path = fresh / unit.page
@@ -78,7 +83,7 @@ def _unit_page(view: RunView, unit: UnitView, place: int, shared: Mapping[str, A
     blocks = []
     for ranged in unit.ranges:
         parts = [(part, part.build(view, unit, ranged)) for part in UNIT_PARTS]
-        blocks.append({"ranged": ranged, "parts": _shown(parts)})
+        blocks.append({"ranged": ranged, "parts": _shown(view, parts)})
     title = phrase(formula_of(view, unit.lead.row)) if unit.named else unit.lead.row["status"]
     before = view.units[place - 1] if place else None
     after = view.units[place + 1] if place + 1 < len(view.units) else None
@@ -94,10 +99,15 @@ def _unit_page(view: RunView, unit: UnitView, place: int, shared: Mapping[str, A
     )
 
 
-def _shown(parts: list[tuple[Any, Any]]) -> list[dict[str, Any]]:
+def _shown(view: RunView, parts: list[tuple[Any, Any]]) -> list[dict[str, Any]]:
     """Parts that have something to show, with the template that shows it."""
     return [
-        {"name": part.name, "title": part.title, "template": f"parts/{part.name}.html.j2", "context": context}
+        {
+            "name": part.name,
+            "title": part.title.format(items=view.nouns.items),
+            "template": f"parts/{part.name}.html.j2",
+            "context": context,
+        }
         for part, context in parts
         if context is not None
     ]
@@ -116,12 +126,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(glossary=GLOSSARY)
     environment.filters.update(
         score=words.number,
         share=words.share,
         probability=words.probability,
         thousands=words.count,
+        signed=words.signed,
         activation=words.activation,
         plural=words.plural,
         percent_of=_percent_of,

@@ -13,10 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from microtome.core.concept_words import plain_category
 from microtome.core.errors import RunError, problems_together
 from microtome.report.chance import ChanceDraws
 from microtome.report.measure import MEASURES, Measure
+from microtome.report.nouns import NOUNS, Nouns, nouns_of
 from microtome.report.words import Marker
+from microtome.store import tables as stored
 from microtome.store.run import read_manifest
 
 Row = Mapping[str, Any]
@@ -51,6 +54,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """What the report reads, by table: the contract is docs/run-format.md."""
 
+OF_UNIT = ("class_weights", "edits", "edit_pairs")
+OF_RUN = ("artefacts", "correlations", "adversarial", "adversarial_pairs")
+OPTIONAL = ("passages", *OF_UNIT, *OF_RUN)
+"""Tables that some runs have, read with all their columns."""
+
+OPTIONAL_COLUMNS: dict[str, tuple[str, ...]] = {"concepts": ("neighbours",)}
+
 MANIFEST_KEYS = ("format", "kind", "command", "model", "data", "heldout", "elements", "settings", "summary")
 
 
@@ -65,6 +75,7 @@ class RangeView:
     categories: tuple[Row, ...]
     overlaps: tuple[Row, ...]
     exemplars: tuple[Row, ...]
+    passages: tuple[Row, ...]
     last: bool
     """True for the range of the highest activations, which has no upper end."""
 
@@ -92,6 +103,9 @@ class UnitView:
     site: str
     ranges: tuple[RangeView, ...]
     histogram: tuple[Row, ...]
+    class_weights: tuple[Row, ...] = ()
+    edits: tuple[Row, ...] = ()
+    edit_pairs: tuple[Row, ...] = ()
 
     @property
     def lead(self) -> RangeView:
@@ -119,6 +133,10 @@ class RunView:
     concepts: tuple[Row, ...]
     chance: ChanceDraws
     marker: Marker
+    artefacts: tuple[Row, ...] = ()
+    correlations: tuple[Row, ...] = ()
+    adversarial: tuple[Row, ...] = ()
+    adversarial_pairs: tuple[Row, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -130,10 +148,19 @@ class RunView:
         """The metric that names were searched and judged by."""
         return MEASURES[self.manifest["settings"].get("metric") or "iou"]
 
+    @cached_property
+    def nouns(self) -> Nouns:
+        """The words for what the run counts."""
+        return nouns_of(self.manifest)
+
     @property
     def image_level(self) -> bool:
         """True when a whole image either makes a unit fire or does not; there is nothing to outline then."""
         return self.manifest["elements"]["kind"] == "image"
+
+    def category(self, name: str) -> str:
+        """A category of concepts in plain words; those of images are words already."""
+        return plain_category(name) if self.nouns.text else name
 
     @property
     def ranges(self) -> Iterable[RangeView]:
@@ -169,6 +196,7 @@ def read_run(run: Path) -> RunView:
     manifest = _manifest(run)
     problems: list[str] = []
     tables = {name: _table(run, name, problems) for name in COLUMNS}
+    extra = {name: _table(run, name, problems) for name in OPTIONAL if (run / f"{name}.parquet").is_file()}
     if problems:
         raise RunError(
             f"The run '{run}' cannot be reported:\n{problems_together(problems)}",
@@ -181,10 +209,11 @@ def read_run(run: Path) -> RunView:
     return RunView(
         folder=run,
         manifest=manifest,
-        units=_units(tables),
+        units=_units(tables, extra),
         concepts=concepts,
         chance=ChanceDraws.of_table(tables["chance"]),
         marker=Marker.of_concepts(concepts, predicted_categories=predicted),
+        **{name: tuple(_rows(extra[name])) for name in OF_RUN if name in extra},
     )
 
 
@@ -202,6 +231,13 @@ def _manifest(run: Path) -> Row:
         raise RunError(
             f"'{path}' is of kind '{manifest['kind']}'.",
             expected="kind 'dissect'",
+            next_step="use the version of microtome that wrote the run",
+        )
+    elements = manifest["elements"].get("kind")
+    if elements not in NOUNS:
+        raise RunError(
+            f"'{path}' counts elements of kind '{elements}'.",
+            expected=f"one of: {', '.join(NOUNS)}",
             next_step="use the version of microtome that wrote the run",
         )
     metric = manifest["settings"].get("metric") or "iou"
@@ -224,11 +260,13 @@ def _table(run: Path, name: str, problems: list[str]) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         problems.append(f"{path.name} cannot be read ({error})")
         return pa.table({})
-    missing = [column for column in COLUMNS[name] if column not in table.column_names]
+    wanted = COLUMNS.get(name) or tuple(stored.table_schema(name).names)
+    missing = [column for column in wanted if column not in table.column_names]
     if missing:
         problems.append(f"{path.name} lacks the column(s) {', '.join(missing)}")
         return pa.table({})
-    return table.select(list(COLUMNS[name]))
+    more = [column for column in OPTIONAL_COLUMNS.get(name, ()) if column in table.column_names]
+    return table.select([*wanted, *more])
 
 
 def _rows(table: pa.Table) -> Iterable[Row]:
@@ -250,10 +288,11 @@ def _by_key(table: pa.Table, keys: tuple[str, ...]) -> dict[tuple[Any, ...], lis
     return groups
 
 
-def _units(tables: Mapping[str, pa.Table]) -> tuple[UnitView, ...]:
+def _units(tables: Mapping[str, pa.Table], extra: Mapping[str, pa.Table]) -> tuple[UnitView, ...]:
     by_range = ("unit", "range")
-    names = ("explanations", "runners_up", "categories", "overlaps", "exemplars")
-    groups = {name: _by_key(tables[name], by_range) for name in names}
+    names = ("explanations", "runners_up", "categories", "overlaps", "exemplars", "passages")
+    groups = {name: _by_key(table, by_range) for name, table in {**tables, **extra}.items() if name in names}
+    of_units = {name: _by_key(extra[name], ("unit",)) for name in OF_UNIT if name in extra}
     histograms = _by_key(tables["histogram"], ("unit",))
     rows = _by_key(tables["units"], ("unit",))
     units = []
@@ -261,8 +300,9 @@ def _units(tables: Mapping[str, pa.Table]) -> tuple[UnitView, ...]:
         of_unit = sorted(of_unit, key=lambda row: -row["range"])
         ranges = []
         for row in of_unit:
-            mine = {name: tuple(groups[name].get((unit, row["range"]), ())) for name in names}
+            mine = {name: tuple(groups.get(name, {}).get((unit, row["range"]), ())) for name in names}
             ranges.append(RangeView(number=row["range"], row=row, last=row is of_unit[0], **mine))
         histogram = tuple(sorted(histograms.get((unit,), ()), key=lambda row: row["low"]))
-        units.append(UnitView(unit, of_unit[0]["site"], tuple(ranges), histogram))
+        own = {name: tuple(rows_of.get((unit,), ())) for name, rows_of in of_units.items()}
+        units.append(UnitView(unit, of_unit[0]["site"], tuple(ranges), histogram, **own))
     return tuple(units)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
+
+from microtome.core.concept_words import Term, plain, terms
 
 SegmentKind = Literal["plain", "concept", "predicted"]
 Segments = tuple[tuple[str, SegmentKind], ...]
@@ -24,17 +26,22 @@ class Marker:
         Category of each concept.
     predicted_categories:
         Categories that a model predicted and nobody annotated.
+    titles:
+        For a phrase such as `a word like “man” in the hypothesis` the words that it stands for.
     """
 
     categories: Mapping[str, str]
     predicted_categories: frozenset[str]
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of_concepts(concepts: Iterable[Mapping[str, Any]], *, predicted_categories: Iterable[str]) -> Marker:
         """From rows of concepts.parquet and the categories that the manifest calls predicted."""
         rows = list(concepts)
         marked = frozenset(predicted_categories) | {row["category"] for row in rows if row["predicted"]}
-        return Marker({row["concept"]: row["category"] for row in rows}, marked)
+        near = ((row["concept"], row.get("neighbours") or ()) for row in rows)
+        titles = {plain(str(Term(name, True))): ", ".join(map(_bare, members)) for name, members in near if members}
+        return Marker({row["concept"]: row["category"] for row in rows}, marked, titles)
 
     def is_predicted(self, concept: str) -> bool:
         """Whether a concept's truth was predicted by a model."""
@@ -62,6 +69,11 @@ class Marker:
         return _segments(self, words or formula or "", formula or "")
 
 
+def _bare(concept: str) -> str:
+    """The word of a concept of text: what follows its last category."""
+    return concept.split(":", 2)[-1] if concept.startswith(("pre:", "hyp:")) else concept.split(":", 1)[-1]
+
+
 def _pattern(names: Iterable[str]) -> re.Pattern[str] | None:
     longest_first = sorted({name for name in names if name}, key=lambda name: (-len(name), name))
     if not longest_first:
@@ -75,19 +87,33 @@ def _all_names(marker: Marker) -> re.Pattern[str] | None:
 
 
 @lru_cache(maxsize=65536)
-def _leaves(marker: Marker, formula: str) -> tuple[str, ...]:
+def _terms(marker: Marker, formula: str) -> tuple[Term, ...]:
+    found = terms(formula)
+    if all(term.concept in marker.categories for term in found):
+        return found
+    # A formula of another hand, its names not in quotes where they need them: look for the names themselves.
     pattern = _all_names(marker)
-    return tuple(dict.fromkeys(pattern.findall(formula))) if pattern else ()
+    return tuple(Term(name) for name in dict.fromkeys(pattern.findall(formula))) if pattern else ()
+
+
+@lru_cache(maxsize=65536)
+def _leaves(marker: Marker, formula: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(term.concept for term in _terms(marker, formula)))
 
 
 @lru_cache(maxsize=65536)
 def _segments(marker: Marker, words: str, formula: str) -> Segments:
     spellings: dict[str, str] = {}
-    for leaf in marker.leaves(formula):
-        # `scene:water` may be spoken as `water`: look for the full name first, then for the bare one.
-        bare = leaf.removeprefix(f"{marker.categories[leaf]}:")
-        spellings[leaf] = leaf
-        spellings.setdefault(bare, leaf)
+    for term in _terms(marker, formula):
+        # `scene:water` may be spoken as `water`: look for the full name first, then for the bare one. A bare word of
+        # a text may be "and", so it is no spelling where the phrase has the concept in plain words.
+        leaf = term.concept
+        phrase = plain(str(term))
+        spellings[str(term)] = leaf
+        if phrase != str(term) and phrase in words:
+            spellings[phrase] = leaf
+        else:
+            spellings.setdefault(leaf.removeprefix(f"{marker.categories[leaf]}:"), leaf)
     pattern = _pattern(spellings)
     pieces: list[tuple[str, SegmentKind]] = []
     found: set[str] = set()
@@ -144,6 +170,11 @@ def activation(value: Number | None) -> str:
     return MISSING if value is None else f"{value:.3g}"
 
 
+def signed(value: Number | None, *, digits: int = 2) -> str:
+    """A change or a correlation with its sign; a dash where there is none."""
+    return MISSING if value is None else f"{value:+.{digits}f}".replace("-", "\u2212")
+
+
 def plural(value: int, noun: str) -> str:
     """`1 unit`, `2,048 units`."""
     return f"{value:,} {noun}" + ("" if value == 1 else "s")
@@ -164,8 +195,8 @@ def verdict(row: Mapping[str, Any]) -> str:
     """One plain word of judgement on a unit's row: how far its name is from chance."""
     if row["status"] == "silent":
         return "Silent"
-    if row["status"] == "failed":
-        return "Failed"
+    if row["status"] in ("failed", "skipped"):
+        return row["status"].capitalize()
     q = row["fdr"]
     if not row["named"]:
         return "Not sure enough to be a name" if q is not None and q < 0.2 else "Could well be chance"

@@ -24,7 +24,7 @@ COLUMNS: dict[str, str] = {
         "status:s reason:s accuracy_active:f accuracy_silent:f top_classes:s"
     ),
     "runners_up": "unit:i range:i rank:i formula:s words:s category:s iou:f iou_heldout:f",
-    "concepts": "concept:s category:s predicted:b elements_search:i elements_heldout:i images:i",
+    "concepts": "concept:s category:s predicted:b elements_search:i elements_heldout:i images:i neighbours:S",
     "categories": ("unit:i range:i category:s concept:s concept_count:i unit_count:i both_count:i iou:f iou_heldout:f"),
     "overlaps": (
         "unit:i range:i rank:i concept:s category:s concept_count:i unit_count:i both_count:i iou:f precision:f "

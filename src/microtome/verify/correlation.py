@@ -1,7 +1,7 @@
 """How two numbers go together over units, with intervals: is a better explained unit a more accurate one?
 
-Pearson's r and Spearman's rho (r of the mid-ranks); percentile intervals of a bootstrap over units; two-sided p of r from
-permutations, (1 + as large) / (1 + permutations).
+Pearson's r and Spearman's rho (r of the mid-ranks); percentile intervals of a bootstrap over units; two-sided p of r
+from permutations, (1 + as large) / (1 + permutations).
 
 Source: Mu & Andreas 2020, sections 4 and 5 (IoU against accuracy when active); Efron 1979 (bootstrap).
 """

@@ -74,6 +74,7 @@ class Beam:
         `given` are formulas that enter the beam at length `given_at`.
         """
         from microtome.methods.dissect.beam_loop import active_sums, beam_search
+        from microtome.methods.dissect.neighbours_kernel import active_bits, group_sums
 
         arrays, get = self.arrays, self._buffers.get
         active_total = int(counts.sum())
@@ -81,20 +82,21 @@ class Beam:
             return []
         active = get("active", (arrays.n_rows,))
         active[rows] = counts
-        single = get("single", (arrays.n_concepts, 3))
+        single = get("single", (arrays.n_terms, 3))
         single[:, 0], single[:, 2] = arrays.single_n, arrays.single_prints
         active_sums(arrays.indptr, arrays.indices, rows, counts, single)
+        group_sums(arrays.column_ptr, arrays.column_rows, arrays.n_concepts, active, single)
+        bits = get("bits", (3, arrays.group_bits.shape[1]), np.uint64)
+        if self.metric != "auroc" and len(arrays.group_bits):
+            active_bits(arrays.starts, rows, counts, bits[0])
         offered = _as_array(given) if given else _NO_FORMULAS
         pool = self._pool(len(offered) * offered.shape[1])
-        table = (
-            arrays.indptr, arrays.indices, arrays.column_ptr, arrays.column_rows, arrays.weight, arrays.prints,
-        )  # fmt: skip
         limits = (METRICS.index(self.metric), active_total, arrays.total, self._least, self._most)
         best, scores = beam_search(
-            table, active, single, pool,
+            arrays.kernel_table, active, single, pool,
             get("singles", (len(pool[1]), arrays.n_concepts, 3)),
-            get("place_of", (arrays.n_concepts,)), get("scratch", (arrays.n_concepts, 3)),
-            limits, self._penalties, self.width, self.longest, offered, given_at,
+            get("place_of", (arrays.n_terms,)), get("scratch", (arrays.n_concepts, 3)),
+            bits, limits, self._penalties, self.width, self.longest, offered, given_at,
         )  # fmt: skip
         active[rows] = 0
         steps, lengths = pool[0], pool[1]

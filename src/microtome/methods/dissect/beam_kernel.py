@@ -14,9 +14,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from microtome.methods.dissect.neighbours_kernel import bound_counts, count_shared, holds_term, row_bits, sum_shared
+
 # Columns of a candidate: integers, and beside them one float array with the scores.
 N, A, PRINT, LEAVES, NOTS, PARENT, OP, FIRST, SECOND, SLOT = range(10)
 WIDTH = 10
+AUROC = 6
 EITHER_WIDTH = 3  # how many y are tried for f AND (y OR z)
 
 
@@ -111,24 +114,14 @@ def offer(scores, listed, count, score, candidate, steps, lengths):
     return count
 
 
-@njit(cache=True, nogil=True, inline="always")
-def has(indptr, indices, row, concept):
-    """Whether a row's set holds the concept."""
-    found = False
-    for k in range(indptr[row], indptr[row + 1]):
-        if indices[k] == concept:
-            found = True
-            break
-    return found
-
-
 @njit(cache=True, nogil=True)
-def scatter(indptr, indices, weight, prints, active, rows, count, concept, out):
-    """out[d] = (n, a, fingerprint) of `rows & concept & d` for all d; concept -1 = all the rows."""
+def scatter(table, active, rows, count, term, out):
+    """out[d] = (n, a, fingerprint) of `rows & term & d` for all concepts d; term -1 = all the rows."""
+    indptr, indices, weight, prints = table[0], table[1], table[4], table[5]
     out[:] = 0
     for i in range(count):
         row = rows[i]
-        if concept >= 0 and not has(indptr, indices, row, concept):
+        if term >= 0 and not holds_term(table, row, term):
             continue
         w, a, h = weight[row], active[row], prints[row]
         for k in range(indptr[row], indptr[row + 1]):
@@ -153,8 +146,9 @@ def _keep(op, holds_first, holds_second):
 
 
 @njit(cache=True, nogil=True)
-def rows_of(indptr, indices, column_ptr, column_rows, parent_rows, parent_count, op, first, second, out):
+def rows_of(table, parent_rows, parent_count, op, first, second, out):
     """Rows where `parent op first second` holds, ascending, into `out`; returns their number."""
+    column_ptr, column_rows = table[2], table[3]
     start, stop = column_ptr[first], column_ptr[first + 1]
     count = 0
     if op == 0:
@@ -177,8 +171,8 @@ def rows_of(indptr, indices, column_ptr, column_rows, parent_rows, parent_count,
         return count
     for i in range(parent_count):
         row = parent_rows[i]
-        holds_second = op > 3 and has(indptr, indices, row, second)
-        if _keep(op, has(indptr, indices, row, first), holds_second):
+        holds_second = op > 3 and holds_term(table, row, second)
+        if _keep(op, holds_term(table, row, first), holds_second):
             out[count] = row
             count += 1
     return count
@@ -188,16 +182,17 @@ def rows_of(indptr, indices, column_ptr, column_rows, parent_rows, parent_count,
 def sums_of(table, active, pool, slot, singles, place_of, scratch):
     """Fill pool sums[slot, d] = (n, a, fingerprint) of `formula & d`, by inclusion and exclusion where cheaper.
 
-    singles[place_of[c]] caches the sums of `c & d`; the last entry of `parents` counts the places taken.
+    d: concepts. singles[place_of[c]], c any term, caches the sums of `c & d`; the last entry of `parents` counts the
+    places taken.
     """
-    indptr, indices, column_ptr, column_rows, weight, prints = table
+    column_ptr, column_rows = table[2], table[3]
     steps, lengths, rows, row_counts, sums, parents = pool
     last = lengths[slot] - 1
     op, first, parent = steps[slot, last, 0], steps[slot, last, 1], parents[slot]
     if parent < 0 or (op != 1 and op != 3):
-        scatter(indptr, indices, weight, prints, active, rows[slot], row_counts[slot], -1, sums[slot])
+        scatter(table, active, rows[slot], row_counts[slot], -1, sums[slot])
         return
-    scatter(indptr, indices, weight, prints, active, rows[parent], row_counts[parent], first, scratch)
+    scatter(table, active, rows[parent], row_counts[parent], first, scratch)
     if op == 3:
         sums[slot] = sums[parent] - scratch
         return
@@ -206,42 +201,123 @@ def sums_of(table, active, pool, slot, singles, place_of, scratch):
         parents[-1] += 1
         column = column_rows[column_ptr[first] : column_ptr[first + 1]]
         place = place_of[first]
-        scatter(indptr, indices, weight, prints, active, column, len(column), -1, singles[place])
+        scatter(table, active, column, len(column), -1, singles[place])
     sums[slot] = sums[parent] + singles[place_of[first]] - scratch
 
 
 @njit(cache=True, nogil=True)
-def expand_one_leaf(sums, slot, own, single, limits, penalties, lists, steps, lengths):
-    """Offer f OR c, f AND c, f AND NOT c for every concept c."""
+def _offer_one_leaf(c, shared, own, one, limits, factor, candidate, lists, steps, lengths):
+    """Offer f OR c, f AND c, f AND NOT c from the counts of `f & c`; returns the number of entries."""
     metric, active, total, least, most = limits
     scores, listed, count = lists
-    n, a, print_, leaves, nots = own[N], own[A], own[PRINT], own[LEAVES], own[NOTS]
+    n, a, both_n, both_a = own[N], own[A], shared[0], shared[1]
+    for op in range(1, 4):
+        if op == 1:
+            if both_n == one[0] or one[1] == 0:
+                continue
+            new_n, new_a = n + one[0] - both_n, a + one[1] - both_a
+        elif op == 2:
+            new_n, new_a = both_n, both_a
+        else:
+            new_n, new_a = n - both_n, a - both_a
+        if new_n < least or new_n > most or (op > 1 and (both_n == 0 or both_n == n)):
+            continue
+        score = factor * value(metric, new_n, new_a, active, total)
+        if count == len(scores) and score < scores[count - 1]:
+            continue
+        candidate[N], candidate[A], candidate[OP], candidate[FIRST] = new_n, new_a, op, c
+        if op == 1:
+            candidate[PRINT] = own[PRINT] + one[2] - shared[2]
+        else:
+            candidate[PRINT] = shared[2] if op == 2 else own[PRINT] - shared[2]
+        candidate[NOTS] = own[NOTS] + (op == 3)
+        count = offer(scores, listed, count, score, candidate, steps, lengths)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _out_of_reach(own, one, limits, factor, bar):
+    """Whether no formula of f and a group can reach `bar`, from their own counts alone."""
+    metric, active, total = limits[0], limits[1], limits[2]
+    a, i, group_a, group_i = own[A], own[N] - own[A], one[1], one[0] - one[1]
+    least_i = max(i, group_i)
+    if factor * value(metric, a + group_a + least_i, a + group_a, active, total) >= bar:
+        return False
+    shared = min(a, group_a)
+    if shared > 0 and factor * value(metric, shared, shared, active, total) >= bar:
+        return False
+    least_i = max(0, i - group_i)
+    return a + least_i <= 0 or factor * value(metric, a + least_i, a, active, total) < bar
+
+
+@njit(cache=True, nogil=True)
+def _hopeless(bounds, own, one, limits, factor, bar):
+    """Whether no formula of f and a group can reach `bar`, by the bounds on the counts of `f & group`."""
+    metric, active, total = limits[0], limits[1], limits[2]
+    n, a = own[N], own[A]
+    most_a = a + one[1] - bounds[0]
+    least_i = (n - a) + (one[0] - one[1]) - bounds[3]
+    if factor * value(metric, most_a + least_i, most_a, active, total) >= bar:
+        return False
+    if bounds[1] > 0 and factor * value(metric, bounds[1] + bounds[2], bounds[1], active, total) >= bar:
+        return False
+    most_a, least_i = a - bounds[0], (n - a) - bounds[3]
+    return most_a + least_i <= 0 or factor * value(metric, most_a + least_i, most_a, active, total) < bar
+
+
+@njit(cache=True, nogil=True)
+def expand_one_leaf(table, active, pool, slot, own, single, limits, penalties, lists, bits):
+    """Offer f OR c, f AND c, f AND NOT c for every term c. bits: the unit's, and room for those of f and of both."""
+    steps, lengths, sums = pool[0], pool[1], pool[4][slot]
+    scores, listed, count = lists
     candidate = np.empty(WIDTH, np.int64)
-    candidate[LEAVES], candidate[PARENT], candidate[SECOND], candidate[SLOT] = leaves + 1, slot, -1, -1
-    factor = penalties[leaves + 1]
-    for c in range(len(single)):
-        both_n, both_a, both_print = sums[c, 0], sums[c, 1], sums[c, 2]
-        for op in range(1, 4):
-            if op == 1:
-                if both_n == single[c, 0] or single[c, 1] == 0:
-                    continue
-                new_n, new_a = n + single[c, 0] - both_n, a + single[c, 1] - both_a
-            elif op == 2:
-                new_n, new_a = both_n, both_a
-            else:
-                new_n, new_a = n - both_n, a - both_a
-            if new_n < least or new_n > most or (op > 1 and (both_n == 0 or both_n == n)):
+    candidate[LEAVES], candidate[PARENT], candidate[SECOND], candidate[SLOT] = own[LEAVES] + 1, slot, -1, -1
+    factor = penalties[own[LEAVES] + 1]
+    for c in range(len(sums)):
+        state = (scores, listed, count)
+        count = _offer_one_leaf(c, sums[c], own, single[c], limits, factor, candidate, state, steps, lengths)
+    if len(table[6]) == 1:
+        return count
+    row_bits(table[8], pool[2][slot, : pool[3][slot]], bits[0], bits[1], bits[2])
+    state = (scores, listed, count)
+    return _expand_groups(table, active, sums, own, single, limits, factor, candidate, state, steps, lengths, bits)
+
+
+@njit(cache=True, nogil=True)
+def _expand_groups(table, active, sums, own, single, limits, factor, candidate, lists, steps, lengths, bits):
+    """The NEIGHBOURS terms of `expand_one_leaf`; returns the number of entries."""
+    group_ptr, members, starts = table[6], table[7], table[8]
+    scores, listed, count = lists
+    bounds, shared = np.empty(5, np.int64), np.empty(3, np.int64)
+    for group in range(len(group_ptr) - 1):
+        c = len(sums) + group
+        full = count == len(scores) and limits[0] != AUROC
+        bar = scores[count - 1] if full else -np.inf
+        if full and _out_of_reach(own, single[c], limits, factor, bar):
+            continue
+        start, stop = group_ptr[group], group_ptr[group + 1]
+        bound_counts(sums[:, 0], sums[:, 1], members, start, stop, own[N], own[A], single[c, 0], single[c, 1], bounds)
+        shared[:] = 0
+        if bounds[4] == 1:
+            for k in range(start, stop):
+                shared += sums[members[k]]
+        elif bounds[4] > 1:
+            if full and _hopeless(bounds, own, single[c], limits, factor, bar):
                 continue
-            score = factor * value(metric, new_n, new_a, active, total)
-            if count == len(scores) and score < scores[count - 1]:
+            count_shared(table[9][group], bits[1], bits[2], shared)
+            bounds[0], bounds[1], bounds[2], bounds[3] = (
+                shared[1],
+                shared[1],
+                shared[0] - shared[1],
+                shared[0] - shared[1],
+            )
+            if full and _hopeless(bounds, own, single[c], limits, factor, bar):
                 continue
-            candidate[N], candidate[A], candidate[OP], candidate[FIRST] = new_n, new_a, op, c
-            if op == 1:
-                candidate[PRINT] = print_ + single[c, 2] - both_print
-            else:
-                candidate[PRINT] = both_print if op == 2 else print_ - both_print
-            candidate[NOTS] = nots + (op == 3)
-            count = offer(scores, listed, count, score, candidate, steps, lengths)
+            # Ranks (AUROC) are no elements and have no bits: their sum is taken over the rows, as the fingerprint is.
+            shared[1] = sum_shared(table[2], table[3], c, starts, bits[1], active) if limits[0] == AUROC else shared[1]
+            shared[2] = sum_shared(table[2], table[3], c, starts, bits[1], table[5])
+        state = (scores, listed, count)
+        count = _offer_one_leaf(c, shared, own, single[c], limits, factor, candidate, state, steps, lengths)
     return count
 
 
@@ -268,7 +344,6 @@ def _best_partners(sums, n, threshold, chosen):
 @njit(cache=True, nogil=True)
 def expand_either(table, active, pool, slot, own, limits, penalties, lists, threshold, scratch):
     """Offer f AND (y OR z) for the most promising y and every z."""
-    indptr, indices, _, _, weight, prints = table
     steps, lengths, rows, row_counts, sums, _ = pool
     metric, active_total, total, least, most = limits
     scores, listed, count = lists
@@ -283,7 +358,7 @@ def expand_either(table, active, pool, slot, own, limits, penalties, lists, thre
     for y in partners:
         if y < 0:
             break
-        scatter(indptr, indices, weight, prints, active, rows[slot], row_counts[slot], y, scratch)
+        scatter(table, active, rows[slot], row_counts[slot], y, scratch)
         for z in range(len(mine)):
             if z == y or mine[z, 0] == scratch[z, 0] or mine[z, 1] == 0:
                 continue

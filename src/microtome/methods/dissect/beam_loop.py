@@ -43,7 +43,6 @@ def active_sums(indptr, indices, active_rows, active_counts, single):
 @njit(cache=True, nogil=True)
 def _admit(table, pool, slot, candidate):
     """Write a candidate's steps and rows into a slot of the pool."""
-    indptr, indices, column_ptr, column_rows, _, _ = table
     steps, lengths, rows, row_counts, _, parents = pool
     parent, before = candidate[PARENT], 0
     if parent >= 0:
@@ -56,9 +55,8 @@ def _admit(table, pool, slot, candidate):
     parents[slot] = parent
     source = max(parent, 0)
     row_counts[slot] = rows_of(
-        indptr, indices, column_ptr, column_rows, rows[source], row_counts[source],
-        candidate[OP], candidate[FIRST], candidate[SECOND], rows[slot],
-    )  # fmt: skip
+        table, rows[source], row_counts[source], candidate[OP], candidate[FIRST], candidate[SECOND], rows[slot]
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -114,11 +112,11 @@ def _seed(single, limits, penalties, scores, listed, steps, lengths):
 
 @njit(cache=True, nogil=True)
 def beam_search(
-    table, active, single, pool, singles, place_of, scratch, limits, penalties, beam, longest, given, given_at
+    table, active, single, pool, singles, place_of, scratch, bits, limits, penalties, beam, longest, given, given_at
 ):
     """Best formula of at most 1, 2, ..., longest leaves.
 
-    table: indptr, indices, column_ptr, column_rows, weight, prints. active: the unit's count on every row (dense).
+    table: `TableArrays.kernel_table`. bits: see `expand_one_leaf`. active: the unit's count on every row (dense).
     single[c] = (n, a, fingerprint). pool: steps, lengths, rows, row_counts, sums, parents. limits: metric, A, N,
     least and most elements of a formula. penalties[k] = penalty^(k-1). given: formulas offered at length given_at.
     Returns candidates [longest, WIDTH] (SLOT = place in the pool, -1 = none) and scores [longest].
@@ -146,7 +144,7 @@ def beam_search(
                 expanded[slot] = True
                 sums_of(table, active, pool, slot, singles, place_of, scratch)
                 one = (scores, listed, count)
-                count = expand_one_leaf(pool[4][slot], slot, before[i], single, limits, penalties, one, steps, lengths)
+                count = expand_one_leaf(table, active, pool, slot, before[i], single, limits, penalties, one, bits)
                 if before[i, LEAVES] + 2 <= longest:
                     two = (later_scores, later, later_count)
                     later_count = expand_either(

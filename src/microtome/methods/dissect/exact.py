@@ -22,7 +22,7 @@ from microtome.core.formula import length as leaf_count
 from microtome.core.measures import Metric
 from microtome.core.signatures import SignatureTable
 from microtome.core.source import Source
-from microtome.methods.dissect.arrays import Buffers
+from microtome.methods.dissect.arrays import Buffers, with_neighbours
 from microtome.methods.dissect.beam import Beam
 from microtome.methods.dissect.exact_pairs import PairsFinder
 from microtome.methods.dissect.shapes import LEFT_DEEP, shape_steps
@@ -88,15 +88,16 @@ class Exact:
 
 class _ExactFinder:
     def __init__(self, settings: Exact, table: SignatureTable) -> None:
-        self._table = table
-        self._settings = settings
         self._terms = table.terms
+        # The counts of pairs and triples need NEIGHBOURS as a column of the rows.
+        self._table = table = with_neighbours(table)
+        self._settings = settings
         self._beam = Beam(table, width=settings.beam, longest=min(3, settings.max_length))
         self._long = None
         if settings.max_length > 3:
             self._long = Beam(table, width=settings.beam, longest=settings.max_length, penalty=settings.penalty)
-        self._pair_n = pair_counts(self._beam.arrays)
         self._triples = build_triples(self._beam.arrays) if settings.max_length >= 3 else None
+        self._pair_n = pair_counts(self._beam.arrays)
         self._buffers = Buffers()
 
     def __call__(self, rows: Int[np.ndarray, "active"], counts: Int[np.ndarray, "active"]) -> tuple[Explanation, ...]:

@@ -69,26 +69,39 @@ class PairsFinder:
 
     def _pair(self, beam: Found, rows: np.ndarray, counts: np.ndarray, active: int) -> tuple[Found, Certificate]:
         from microtome.methods.dissect.beam_loop import active_sums
-        from microtome.methods.dissect.pairs_kernel import BOTH, EVALUATED, FIRST, OP, SECOND, UNION, best_pair, promising
+        from microtome.methods.dissect.neighbours_kernel import active_bits, group_sums
+        from microtome.methods.dissect.pairs_kernel import (
+            BOTH,
+            EVALUATED,
+            FIRST,
+            OP,
+            SECOND,
+            UNION,
+            best_pair,
+            promising,
+        )
 
         arrays, get = self._short.arrays, self._buffers.get
-        single = get("single", (arrays.n_concepts, 3))
-        active_sums(arrays.indptr, arrays.indices, rows, counts, single)
-        single_a = np.ascontiguousarray(single[:, 1])
-        start = (beam.a, beam.n + active - beam.a)
-        order = promising(arrays.single_n, single_a, active, *start)
-        dense = get("dense", (arrays.n_rows,))
+        single, dense = get("single", (arrays.n_terms, 3)), get("dense", (arrays.n_rows,))
         dense[rows] = counts
+        single[:, 0] = arrays.single_n
+        active_sums(arrays.indptr, arrays.indices, rows, counts, single)
+        group_sums(arrays.column_ptr, arrays.column_rows, arrays.n_concepts, dense, single)
+        bits = get("bits", (3, arrays.group_bits.shape[1]), np.uint64)
+        if len(arrays.group_bits):
+            active_bits(arrays.starts, rows, counts, bits[0])
+        start = (beam.a, beam.n + active - beam.a)
+        order = promising(arrays.single_n, np.ascontiguousarray(single[:, 1]), active, *start)
         best = np.array([*start, -1, -1, -1, 0], np.int64)
         best_pair(
-            (arrays.indptr, arrays.indices, arrays.column_ptr, arrays.column_rows), arrays.single_n, single_a, dense,
-            active, order, self._shared_of(order), get("scratch", (arrays.n_concepts,)),
-            get("done", (arrays.n_concepts,), np.bool_), best,
+            arrays.kernel_table, single, dense, active, order, self._shared_of(order),
+            get("scratch", (arrays.n_concepts,)), get("done", (arrays.n_terms,), np.bool_),
+            bits, best,
         )  # fmt: skip
         dense[rows] = 0
         both, union, evaluated = int(best[BOTH]), int(best[UNION]), int(best[EVALUATED])
-        concepts = arrays.n_concepts
-        everything = concepts + 2 * concepts * (concepts - 1)
+        terms = arrays.n_terms
+        everything = terms + 2 * terms * (terms - 1)
         proof = Certificate((both, union), 1, evaluated, everything - evaluated, start, (both, union))
         if best[OP] < 0:
             return beam, proof

@@ -6,14 +6,17 @@ W > p A, and W <= q a. So
     x AND y, x AND NOT y    need q a_x > p A
     x OR y                  needs W_x + q a_y > p A and W_y + q a_x > p A
 
-Only the few concepts that pass are paired: the counts `x & y` for all y come from one walk over the active rows of x.
-p/q rises as better formulas are met; what a bound left out at a lower p/q stays out at a higher one.
+Only the few terms that pass are paired: the counts `x & y` for all concepts y come from one walk over the active rows
+of x; those of `x & group` are bounded by the group's members and counted where the bound leaves a chance. p/q rises as
+better formulas are met; what a bound left out at a lower p/q stays out at a higher one.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from microtome.methods.dissect.neighbours_kernel import bound_counts, count_shared, row_bits
 
 # best: |f & U|, |f or U|, operation (1 or, 2 and, 3 and not; -1 = the start), x, y, formulas evaluated.
 BOTH, UNION, OP, FIRST, SECOND, EVALUATED = range(6)
@@ -59,16 +62,16 @@ def _improve(best, active_total, n, a, op, x, y):
 
 
 @njit(cache=True, nogil=True)
-def best_pair(table, single_n, single_a, active, active_total, order, shared, scratch, done, best):
-    """Pair every concept of `order` with all others and keep what beats `best`.
+def best_pair(table, single, active, active_total, order, shared, scratch, done, bits, best):
+    """Pair every term of `order` with all others and keep what beats `best`.
 
-    table: indptr, indices, column_ptr, column_rows. shared[i, y]: elements of order[i] & y. done: bool [concept], false
-    throughout.
+    table: `TableArrays.kernel_table`. single[term] = (n, a, _). shared[i, y]: elements of order[i] & y, y a concept.
+    done: bool [term], false throughout. bits: the unit's, and room for those of x and of both.
     """
-    indptr, indices, column_ptr, column_rows = table
+    indptr, indices, column_ptr, column_rows = table[0], table[1], table[2], table[3]
     for i in range(len(order)):
         x = order[i]
-        if 2 * best[UNION] * single_a[x] <= best[BOTH] * active_total:
+        if 2 * best[UNION] * single[x, 1] <= best[BOTH] * active_total:
             break
         scratch[:] = 0
         for j in range(column_ptr[x], column_ptr[x + 1]):
@@ -78,24 +81,79 @@ def best_pair(table, single_n, single_a, active, active_total, order, shared, sc
                 for k in range(indptr[row], indptr[row + 1]):
                     scratch[indices[k]] += count
         done[x] = True
-        _with_all(single_n, single_a, active_total, x, shared[i], scratch, done, best)
+        for y in range(len(scratch)):
+            if y != x:
+                _pair(single, active_total, x, y, shared[i, y], scratch[y], done[y], best)
+        _with_groups(table, single, active_total, x, shared[i], scratch, done, bits, best)
     for x in order:
         done[x] = False
 
 
 @njit(cache=True, nogil=True)
-def _with_all(single_n, single_a, active_total, x, shared, both, done, best):
-    """x AND NOT y for all y; x OR y and x AND y for those that were not paired with x before."""
-    n, a = single_n[x], single_a[x]
-    for y in range(len(single_n)):
+def _pair(single, active_total, x, y, both_n, both_a, done, best):
+    """x AND NOT y; and x OR y, x AND y unless y was paired with x before."""
+    n, a, p, q = single[x, 0], single[x, 1], best[BOTH], best[UNION]
+    if 0 < both_n < n and q * (a - both_a) > p * active_total:
+        _improve(best, active_total, n - both_n, a - both_a, 3, x, y)
+    if done:
+        return
+    if both_n > 0 and q * both_a > p * active_total:
+        _improve(best, active_total, both_n, both_a, 2, x, y)
+    new_n, new_a = n + single[y, 0] - both_n, a + single[y, 1] - both_a
+    if single[y, 1] > 0 and (q + p) * new_a > p * (new_n + active_total):
+        _improve(best, active_total, new_n, new_a, 1, x, y)
+
+
+@njit(cache=True, nogil=True)
+def _with_groups(table, single, active_total, x, shared, both, done, bits, best):
+    """The pairs of x with every NEIGHBOURS term."""
+    column_ptr, column_rows, group_ptr, members = table[2], table[3], table[6], table[7]
+    plain, lit = len(both), False
+    n, a = single[x, 0], single[x, 1]
+    bounds, found = np.empty(5, np.int64), np.empty(3, np.int64)
+    for group in range(len(group_ptr) - 1):
+        y = plain + group
         if y == x:
             continue
-        p, q = best[BOTH], best[UNION]
-        if 0 < shared[y] < n and q * (a - both[y]) > p * active_total:
-            _improve(best, active_total, n - shared[y], a - both[y], 3, x, y)
-        if done[y]:
+        if _out_of_reach(n, a, single[y, 0], single[y, 1], active_total, best):
             continue
-        if shared[y] > 0 and q * both[y] > p * active_total:
-            _improve(best, active_total, shared[y], both[y], 2, x, y)
-        if single_a[y] > 0 and (q + p) * (a + single_a[y] - both[y]) > p * (n + single_n[y] - shared[y] + active_total):
-            _improve(best, active_total, n + single_n[y] - shared[y], a + single_a[y] - both[y], 1, x, y)
+        start, stop = group_ptr[group], group_ptr[group + 1]
+        bound_counts(shared, both, members, start, stop, n, a, single[y, 0], single[y, 1], bounds)
+        found[:] = 0
+        if bounds[4] == 1:
+            for k in range(start, stop):
+                found[0] += shared[members[k]]
+                found[1] += both[members[k]]
+        elif bounds[4] > 1:
+            if _hopeless(bounds, n, a, single[y, 0], single[y, 1], active_total, best):
+                continue
+            if not lit:
+                row_bits(table[8], column_rows[column_ptr[x] : column_ptr[x + 1]], bits[0], bits[1], bits[2])
+                lit = True
+            count_shared(table[9][group], bits[1], bits[2], found)
+        _pair(single, active_total, x, y, found[0], found[1], done[y], best)
+
+
+@njit(cache=True, nogil=True)
+def _out_of_reach(n, a, group_n, group_a, active_total, best):
+    """Whether x and a group cannot beat the best IoU, from their own counts alone."""
+    p, q = best[BOTH], best[UNION]
+    bar = p * active_total
+    if q * min(a, group_a) > bar:
+        return False
+    worth, other = (q + p) * a - p * n, (q + p) * group_a - p * group_n
+    if worth + q * group_a > bar and other + q * a > bar:
+        return False
+    return q * a <= bar + p * max(0, (n - a) - (group_n - group_a))
+
+
+@njit(cache=True, nogil=True)
+def _hopeless(bounds, n, a, group_n, group_a, active_total, best):
+    """Whether the bounds on `x & group` leave no pair of the two above the best IoU."""
+    p, q = best[BOTH], best[UNION]
+    most, least_i = a + group_a - bounds[0], (n - a) + (group_n - group_a) - bounds[3]
+    if q * most > p * (active_total + least_i):
+        return False
+    if q * bounds[1] > p * (active_total + bounds[2]):
+        return False
+    return q * (a - bounds[0]) <= p * (active_total + (n - a) - bounds[3])

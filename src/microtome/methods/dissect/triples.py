@@ -91,7 +91,7 @@ def build_triples(arrays: TableArrays) -> Triples:
             f"Exact search of length 3 would list {entries:,} triples of concepts "
             f"(elements hold up to {int(sizes.max())} concepts at once).",
             expected=f"at most {MOST_ENTRIES:,}",
-            next_step="use --max-length 2 with --method exact, or --method compositional",
+            next_step="use --exact-length 2 (longer formulas then come from a beam), or --method compositional",
         )
     row_ptr = np.empty(arrays.n_rows + 1, np.int64)
     listed = np.empty(entries, np.int64)

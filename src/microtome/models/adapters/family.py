@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from microtome.core.errors import ModelError, nearest
+from microtome.models.encode import Encoder
 from microtome.models.preprocess import Preprocess
 from microtome.models.state import load_weights, without_prefix, wrong_shapes
 
@@ -48,12 +49,27 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A module with what its family knows of it. `preprocess` None = the family does not know."""
+    """A module with what its family knows of it.
+
+    Attributes
+    ----------
+    module:
+        The network.
+    preprocess:
+        From pixels to its input; None = the family does not know.
+    classes:
+        Names of its outputs.
+    notes:
+        Sentences that the user should read.
+    encoder:
+        From texts to its inputs: what makes it a text model.
+    """
 
     module: nn.Module
     preprocess: Preprocess | None = None
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    encoder: Encoder | None = None
 
 
 @dataclass(frozen=True)

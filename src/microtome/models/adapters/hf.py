@@ -1,4 +1,4 @@
-"""`hf:NAME_OR_FOLDER`: the image classifiers of transformers."""
+"""`hf:NAME_OR_FOLDER`: the image classifiers, sequence classifiers and language models of transformers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PIL import Image
 
 from microtome.core.errors import ModelError
 from microtome.models.adapters.family import Built, Family, Request, broken_library, library, seeded
+from microtome.models.adapters.hf_text import check_vocabulary, give_padding, text_class, text_encoder
 from microtome.models.preprocess import Preprocess
 from microtome.models.state import load_weights
 
@@ -18,25 +19,31 @@ _PACKAGE_ERRORS = (ImportError, RuntimeError, AttributeError)
 
 
 def build(request: Request) -> Built:
-    """An image classifier of transformers, from a folder or the hub. Code from the hub is never run.
+    """A model of transformers, from a folder or the hub. Code from the hub is never run.
+
+    The configuration says what it is: `...ForSequenceClassification`, `...ForCausalLM`, `...ForMaskedLM` or the bare
+    model of such a family is a text model, and comes with its tokenizer as encoder; all else is taken for an image
+    classifier.
 
     Raises
     ------
     ModelError
-        If transformers cannot be imported, the folder or name is no image classifier, or it cannot be
-        fetched.
+        If transformers cannot be imported, the folder or name is no such model, has no tokenizer where it needs one,
+        or cannot be fetched.
     """
     _check_folder(request.name)
     transformers = library("transformers", extra="transformers")
     try:
-        auto = transformers.AutoModelForImageClassification
-        config = transformers.AutoConfig.from_pretrained(request.name)
+        config = transformers.AutoConfig.from_pretrained(request.name, trust_remote_code=False)
+        textual = text_class(config)
+        auto = getattr(transformers, textual or "AutoModelForImageClassification")
+        encoder = text_encoder(transformers, request.name, config) if textual else None
         notes: tuple[str, ...] = ()
         if request.state is not None or request.random:
             module = seeded(lambda: auto.from_config(config))
             notes = ("The weights are random (seed 0).",) if request.random else ()
         else:
-            module = auto.from_pretrained(request.name)
+            module = auto.from_pretrained(request.name, trust_remote_code=False)
     except (OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise _not_loaded(request.name, error) from error
     except _PACKAGE_ERRORS as error:
@@ -45,7 +52,12 @@ def build(request: Request) -> Built:
         notes = load_weights(module, request.state, source=request.source)
     labels: dict[int, str] = config.id2label or {}
     classes = tuple(labels[index] for index in sorted(labels))
-    return Built(module, _preprocess(transformers, request.name), classes, notes)
+    if encoder is None:
+        return Built(module, _preprocess(transformers, request.name), classes, notes)
+    check_vocabulary(module, encoder, request.name)
+    if textual != "AutoModelForSequenceClassification":
+        return Built(module, notes=notes, encoder=encoder)
+    return Built(module, classes=classes, notes=notes + give_padding(module, encoder), encoder=encoder)
 
 
 def preprocess_of(config: Mapping[str, Any]) -> Preprocess | None:
@@ -106,7 +118,8 @@ def _not_loaded(name: str, error: BaseException) -> ModelError:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return ModelError(
         f"hf:{name} could not be loaded: {lines[0] if lines else type(error).__name__}",
-        expected="an image classifier of transformers: a folder with config.json and weights, or a name on the hub",
+        expected="an image classifier, sequence classifier or language model of transformers: a folder with "
+        "config.json and weights, or a name on the hub",
         next_step=f"check the name and the connection, give --weights, or use hf:{name}@random for random weights",
     )
 

@@ -1,18 +1,21 @@
-"""`world:scenes`: the model that comes with microtome."""
+"""`world:scenes` and `world:nli`: the models that come with microtome."""
 
 from __future__ import annotations
 
+from torch import nn
+
 from microtome.core.errors import ModelError, nearest
 from microtome.models.adapters.family import Built, Family, Request
+from microtome.models.nli import WordEncoder, load_world_nli
 from microtome.models.preprocess import Preprocess
 from microtome.models.scenes import load_scenes, scenes_card
 from microtome.models.state import load_weights
 
-_NAMES = ("scenes",)
+_NAMES = ("scenes", "nli")
 
 
 def build(request: Request) -> Built:
-    """The shipped model of the planted scenes, its preprocessing and classes from its card.
+    """A shipped model with what its card knows: the classifier of planted scenes, or of their sentence pairs.
 
     Raises
     ------
@@ -23,15 +26,22 @@ def build(request: Request) -> Built:
         raise ModelError(
             f"There is no shipped model 'world:{request.name}'.",
             expected=f"one of {nearest(request.name, _NAMES)}",
-            next_step="use world:scenes",
+            next_step="use world:scenes or world:nli",
         )
     if request.random:
-        raise ModelError("world:scenes has trained weights only.", next_step="leave out @random")
+        raise ModelError(f"world:{request.name} has trained weights only.", next_step="leave out @random")
+    if request.name == "nli":
+        module, nli_card = load_world_nli()
+        notes = _own_weights(module, request)
+        return Built(module, classes=nli_card.classes, notes=notes, encoder=WordEncoder(nli_card.words))
     module, card = load_scenes(), scenes_card()
-    notes: tuple[str, ...] = ()
-    if request.state is not None:
-        notes = load_weights(module, request.state, source=request.source)
+    notes = _own_weights(module, request)
     return Built(module, Preprocess(card.size, card.mean, card.std), card.classes, notes)
+
+
+def _own_weights(module: nn.Module, request: Request) -> tuple[str, ...]:
+    """Put the user's weights, if any, in place of the shipped ones."""
+    return () if request.state is None else load_weights(module, request.state, source=request.source)
 
 
 FAMILY = Family("world", "world:scenes", build)

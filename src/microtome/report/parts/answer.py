@@ -17,10 +17,10 @@ BINS = 24
 HALF = 0.5
 
 CHANCE_KINDS = {
-    "re-paired": "Re-paired: what the unit did on one image is laid over another image. A name that still fits owes it "
-    "to luck.",
-    "shifted": "Shifted: what the unit did is moved about within its own image. What the image shows as a whole still "
-    "helps; knowing where does not.",
+    "re-paired": "Re-paired: what the unit did on one {item} is laid over another {item}. A name that still fits owes "
+    "it to luck.",
+    "shifted": "Shifted: what the unit did is moved about within its own {item}. What the {item} {shows} as a whole "
+    "still helps; knowing where does not.",
 }
 
 
@@ -45,7 +45,14 @@ def headline(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, A
         "runners_up": runners,
         "scale": view.top_score,
         "fit": fit(view, ranged) if ranged.named else [],
+        "near": _near(view, ranged),
     }
+
+
+def _near(view: RunView, ranged: RangeView) -> list[tuple[str, str]]:
+    """What the NEIGHBOURS of a name stand for: the phrase, and its words."""
+    titles = view.marker.titles
+    return [(text, titles[text]) for text, _ in formula_of(view, ranged.row) if text in titles]
 
 
 def range_in_words(ranged: RangeView) -> str:
@@ -72,7 +79,7 @@ def certainty(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, 
         "sentences": _sentences(view, ranged),
         "chart": _null_chart(view, draws[first], draws[other], row["score_heldout"]) if draws[first].size else None,
         "kinds": [
-            {"kind": kind, "draws": int(draws[kind].size), "means": CHANCE_KINDS[kind], "decides": kind == first}
+            {"kind": kind, "draws": int(draws[kind].size), "means": _means(view, kind), "decides": kind == first}
             for kind in (first, other)
             if draws[kind].size
         ],
@@ -81,12 +88,17 @@ def certainty(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, 
     }
 
 
+def _means(view: RunView, kind: str) -> str:
+    return CHANCE_KINDS[kind].format(item=view.nouns.item, shows="says" if view.nouns.text else "shows")
+
+
 def _sentences(view: RunView, ranged: RangeView) -> list[str]:
     row, level = ranged.row, view.manifest["settings"].get("fdr")
+    item = view.nouns.item
     subject = "the name" if row["named"] else "the best formula, which is no name,"
-    kinds = {"re-paired": "laid over the wrong images", "shifted": "moved about within each image"}
+    kinds = {"re-paired": f"laid over the wrong {view.nouns.items}", "shifted": f"moved about within each {item}"}
     where = kinds.get(row["chance_kind"] or "", "put where they do not belong")
-    sentences = [view.measure.sentence(subject, row["score_heldout"], elements=elements_word(view))]
+    sentences = [view.measure.sentence(subject, row["score_heldout"], nouns=view.nouns)]
     if row["chance"] is not None:
         luck = view.measure.number(row["chance"])
         sentences.append(
@@ -110,14 +122,9 @@ def _sentences(view: RunView, ranged: RangeView) -> list[str]:
     if best is not None and best["mann_whitney_p"] is not None:
         sentences.append(
             f"The Mann-Whitney test, which takes no account of the search among many names, gives "
-            f"p = {words.probability(best['mann_whitney_p'])} for these images; the name rests on q."
+            f"p = {words.probability(best['mann_whitney_p'])} for these {view.nouns.items}; the name rests on q."
         )
     return sentences
-
-
-def elements_word(view: RunView) -> str:
-    """What the run counts, in plain words."""
-    return "images" if view.image_level else "places"
 
 
 def fit(view: RunView, ranged: RangeView) -> list[str]:
@@ -126,10 +133,10 @@ def fit(view: RunView, ranged: RangeView) -> list[str]:
     if best is None or best["recall_heldout"] is None or best["precision_heldout"] is None:
         return []
     covered, kept = best["recall_heldout"], best["precision_heldout"]
-    elements = elements_word(view)
+    nouns = view.nouns
     sentences = [
-        f"The name holds at {words.share(covered)} of the {elements} where the unit fires; "
-        f"the unit fires at {words.share(kept)} of the {elements} where the name holds."
+        f"The name holds {nouns.holds} {words.share(covered)} of the {nouns.elements} where the unit fires; "
+        f"the unit fires {nouns.fires} {words.share(kept)} of the {nouns.elements} where the name holds."
     ]
     if covered < HALF and kept < HALF:
         sentences.append("So it is a hint, not the whole story: mostly one is there without the other.")

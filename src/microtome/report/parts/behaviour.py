@@ -8,31 +8,36 @@ from typing import Any
 
 from microtome.report import words
 from microtome.report.charts import Bar, Mark, histogram
-from microtome.report.parts.answer import elements_word
 from microtome.report.parts.common import pictures
+from microtome.report.parts.passages import passages
 from microtome.report.view import RangeView, RunView, UnitView
 
 
 def top_images(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
-    """The images that the unit fires on most."""
-    shown = pictures(view, unit, ranged, "top")
+    """The images, or the texts, that the unit fires on most."""
+    shown = _shown(view, unit, ranged, "top")
     if not shown:
         return None
-    judged = any(picture["right"] is not None for picture in shown)
-    return {"pictures": shown, "named": ranged.named, "ranged": bool(ranged.number), "judged": judged}
+    judged = any(one["right"] is not None for one in shown)
+    return {"shown": shown, "named": ranged.named, "ranged": bool(ranged.number), "judged": judged}
 
 
 def deciles(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
-    """One example from each tenth of the unit's positive activations: the top images are not all of it."""
-    shown = pictures(view, unit, ranged, "decile")
-    return {"pictures": shown, "ranged": bool(ranged.number)} if shown else None
+    """One example from each tenth of the unit's positive activations: the top ones are not all of it."""
+    shown = _shown(view, unit, ranged, "decile")
+    return {"shown": shown, "ranged": bool(ranged.number)} if shown else None
 
 
 def disagreements(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
-    """Images where the name holds and the unit is silent, and the other way round."""
-    misses = pictures(view, unit, ranged, "miss")
-    alarms = pictures(view, unit, ranged, "false alarm")
+    """Where the name holds and the unit is silent, and the other way round."""
+    misses = _shown(view, unit, ranged, "miss")
+    alarms = _shown(view, unit, ranged, "false alarm")
     return {"misses": misses, "alarms": alarms, "named": ranged.named} if misses or alarms else None
+
+
+def _shown(view: RunView, unit: UnitView, ranged: RangeView, kind: str) -> list[Mapping[str, Any]]:
+    """Exemplars of one kind, as pictures or as passages."""
+    return (passages if view.nouns.text else pictures)(view, unit, ranged, kind)
 
 
 def activations(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:
@@ -63,7 +68,7 @@ def activations(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str
         y_ticks=False,
         height=200,
     )
-    return {"chart": chart, "row": row, "total": total, "ranged": bool(ranged.number), "elements": elements_word(view)}
+    return {"chart": chart, "row": row, "total": total, "ranged": bool(ranged.number), "elements": view.nouns.elements}
 
 
 def when_active(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from microtome.core.concept_words import plain
 from microtome.report import words
 from microtome.report.view import RangeView, Row, RunView, UnitView
 
@@ -19,7 +20,7 @@ def formula_of(view: RunView, row: Row) -> words.Segments:
 
 def concept_of(view: RunView, name: str) -> words.Segments:
     """One concept as a phrase, marked where it is predicted."""
-    return ((name, "predicted" if view.marker.is_predicted(name) else "concept"),)
+    return ((plain(name) if view.nouns.text else name, "predicted" if view.marker.is_predicted(name) else "concept"),)
 
 
 def phrase(segments: words.Segments) -> str:
@@ -30,7 +31,7 @@ def phrase(segments: words.Segments) -> str:
 def categories_of(view: RunView, text: str | None) -> list[dict[str, Any]]:
     """The categories of a formula (joined by +), each with whether it is predicted."""
     names = [name for name in dict.fromkeys((text or "").split("+")) if name]
-    return [{"name": name, "predicted": name in view.marker.predicted_categories} for name in names]
+    return [{"name": view.category(name), "predicted": name in view.marker.predicted_categories} for name in names]
 
 
 def chosen(ranged: RangeView) -> Row | None:
@@ -43,12 +44,18 @@ def scale_of(values: Sequence[words.Number | None]) -> float:
     return max([value for value in values if value is not None] + [0.01]) * 1.05
 
 
+def holds(view: RunView, ranged: RangeView, row: Row) -> bool | None:
+    """Whether the name holds of a top exemplar as a whole; None where that is not known, or is to be seen in it.
+
+    Where whole items are counted nothing in them is outlined, so the caption has to say it.
+    """
+    fires = row["kind"] == "top" and (ranged.row["low"] is None or row["value"] > ranged.row["low"])
+    return row["iou"] > 0 if view.nouns.whole and ranged.named and fires and row["iou"] is not None else None
+
+
 def picture(view: RunView, unit: UnitView, ranged: RangeView, row: Row) -> Mapping[str, Any]:
     """One exemplar as the picture macro wants it: where its tile lies, its text, its alternative text."""
     place, column = divmod(int(row["tile"]), SPRITE_COLUMNS)
-    # Where whole images are counted nothing is outlined, so the caption says whether the name holds.
-    fires = row["kind"] == "top" and (ranged.row["low"] is None or row["value"] > ranged.row["low"])
-    told = view.image_level and ranged.named and fires
     kinds = {"top": "Top image", "decile": "Example", "miss": "Miss", "false alarm": "False alarm"}
     about = phrase(formula_of(view, ranged.row)) if ranged.named else "not named"
     value = words.activation(row["value"])
@@ -61,7 +68,7 @@ def picture(view: RunView, unit: UnitView, ranged: RangeView, row: Row) -> Mappi
         "value": value,
         "iou": row["iou"],
         "split": row["split"],
-        "holds": row["iou"] > 0 if told and row["iou"] is not None else None,
+        "holds": holds(view, ranged, row),
         "label": row["label"],
         "predicted": row["predicted"],
         "right": row["right"],

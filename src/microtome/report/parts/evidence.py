@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from microtome.report import words
-from microtome.report.parts.answer import elements_word
+from microtome.report.nouns import NOUNS, Nouns
 from microtome.report.parts.common import chosen, formula_of, scale_of
 from microtome.report.view import RangeView, RunView, UnitView
 
@@ -82,7 +82,7 @@ def certificate(view: RunView, unit: UnitView, ranged: RangeView) -> Mapping[str
         {
             "row": row,
             "formula": formula_of(view, row),
-            "proof": read_proof(row["certificate"], elements=elements_word(view)),
+            "proof": read_proof(row["certificate"], nouns=view.nouns),
         }
         for row in rows
     ]
@@ -111,7 +111,7 @@ class Proof:
     sentences: tuple[str, ...]
 
 
-def read_proof(text: str, *, elements: str = "places") -> Proof:
+def read_proof(text: str, *, nouns: Nouns = NOUNS["pixel"]) -> Proof:
     """A certificate in plain words.
 
     Parameters
@@ -120,8 +120,8 @@ def read_proof(text: str, *, elements: str = "places") -> Proof:
         `4/9; rounds 1; evaluated 32; bounded 968; beam 4/9; left-deep 4/9`: the best IoU as intersection over union,
         rounds of the search, formulas evaluated, formulas that bounds excluded (in each round anew), the best that a
         beam found, the best that left-deep formulas can do.
-    elements:
-        What was counted: "places" or "images".
+    nouns:
+        The words for what was counted.
     """
     match = PROOF.fullmatch(text.strip())
     if match is None:
@@ -138,8 +138,8 @@ def read_proof(text: str, *, elements: str = "places") -> Proof:
         how += ", the others ruled out by bounds"
     else:
         how = f"{words.plural(considered, 'formula')} were considered, and bounds ruled out all but the best one known"
-    both, union = f"{n['both']:,} {elements}", f"{n['union']:,} {elements}"
-    reached = f"It holds and the unit fires at {both}; at {union} one or the other is true"
+    both, union = f"{n['both']:,} {nouns.elements}", f"{n['union']:,} {nouns.elements}"
+    reached = f"It holds and the unit fires {nouns.fires} {both}; {nouns.fires} {union} one or the other is true"
     sentences = [f"{how[0].upper()}{how[1:]}.", f"{reached}: an IoU of {float(best):.3f}."]
     if beam == best:
         sentences.append("A beam search finds the same.")

@@ -10,12 +10,13 @@ import numpy as np
 
 from microtome.report import words
 from microtome.report.charts import Bar, histogram, line_chart
-from microtome.report.parts.answer import elements_word
 from microtome.report.view import RangeView, Row, RunView
 
 BINS = 30
+NUMBERS = {1: "one", 2: "two", 3: "three"}
+STATUSES = ("not named", "silent", "skipped", "failed")
 METHODS = {
-    "exact": "the provably best formula of up to three concepts, longer ones by beam search from there",
+    "exact": "the provably best formula of up to {exact}, longer ones by beam search from there",
     "compositional": "a beam search over formulas of concepts",
     "netdissect": "the best single concept",
 }
@@ -34,7 +35,7 @@ def intro(view: RunView) -> Mapping[str, Any]:
         "units": len(view.units),
         "some": view.manifest["settings"].get("units") is not None,
         "named": named,
-        "without": [(status, without[status]) for status in ("not named", "silent", "failed") if without[status]],
+        "without": [(status, without[status]) for status in STATUSES if without[status]],
         "distinct": summary.get("distinct_concepts"),
         "mean_score": _mean([row["score_heldout"] for row in rows]),
         "mean_chance": _mean([row["chance"] for row in rows]),
@@ -132,7 +133,12 @@ def _categories(view: RunView) -> Sequence[Mapping[str, Any]]:
         tally.update(mine)
     most = max(tally.values(), default=1)
     return [
-        {"name": name, "units": n, "part": n / most, "predicted": name in view.marker.predicted_categories}
+        {
+            "name": view.category(name),
+            "units": n,
+            "part": n / most,
+            "predicted": name in view.marker.predicted_categories,
+        }
         for name, n in sorted(tally.items(), key=lambda item: (-item[1], item[0]))
     ]
 
@@ -156,26 +162,28 @@ def what_was_done(view: RunView) -> Mapping[str, Any]:
 def _facts(view: RunView) -> list[tuple[str, str]]:
     manifest = view.manifest
     model, data, heldout = manifest["model"], manifest["data"], manifest["heldout"]
-    settings, elements = manifest["settings"], manifest["elements"]
-    kind = elements_word(view)
-    tested = "the other half of the images, which took no part in the search"
+    settings = manifest["settings"]
+    searched, held = (words.count(manifest["elements"][half]) for half in ("search", "heldout"))
+    item, items = view.nouns.item, view.nouns.items
+    tested = f"the other half of the {items}, which took no part in the search"
     if heldout is not None:
-        tested = f"{heldout['name']} ({words.plural(heldout['images'], 'image')})"
+        tested = f"{heldout['name']} ({words.plural(heldout['images'], item)})"
     method = settings.get("method", "")
-    length = settings.get("max_length", 1)
+    length, proved = settings.get("max_length", 1), settings.get("exact_length", 3)
+    exact = f"{NUMBERS.get(proved, proved)} concept{'' if proved == 1 else 's'}"
     longest = "" if method == "netdissect" else f"; up to {words.plural(length, 'concept')}, by {view.measure.label}"
     units = words.plural(model["units"], "unit")
     units = f"{units} of it" if settings.get("units") is not None else f"all {units}"
     return [
         ("Network", f"{model['spec']}, layer {model['layer']}: {units}"),
         (
-            "Images",
-            f"{data['name']}: {words.plural(data['images'], 'image')}, {words.plural(len(view.concepts), 'concept')}",
+            items.capitalize(),
+            f"{data['name']}: {words.plural(data['images'], item)}, {words.plural(len(view.concepts), 'concept')}",
         ),
         ("Firing", _firing(view, settings)),
-        ("Search", f"{METHODS.get(method, method)}{longest}"),
+        ("Search", f"{METHODS.get(method, method).format(exact=exact)}{longest}"),
         ("Scored on", tested),
-        ("Counted", f"{words.count(elements['search'])} {kind} searched, {words.count(elements['heldout'])} held out"),
+        ("Counted", f"{searched} {view.nouns.elements} searched, {held} held out"),
         ("Chance", _chance(view)),
     ]
 
@@ -184,9 +192,16 @@ def _firing(view: RunView, settings: Mapping[str, Any]) -> str:
     if view.many_ranges:
         return f"{words.plural(int(settings.get('ranges') or 0), 'range')} of its positive activations, each on its own"
     quantile = settings.get("quantile")
-    if not quantile:
+    if settings.get("active") == "positive":
+        text = "wherever its activation is above 0"
+    elif not quantile:
         return ""
-    text = f"above a threshold that {words.share(quantile)} of its activations exceed"
+    else:
+        text = f"above a threshold that {words.share(quantile)} of its activations exceed"
+    if settings.get("min_active"):
+        text += (
+            f"; units that fire on fewer than {words.plural(settings['min_active'], view.nouns.element)} are skipped"
+        )
     return f"{text}; AUROC itself needs no threshold" if view.measure.key == "auroc" else text
 
 
@@ -194,8 +209,9 @@ def _chance(view: RunView) -> str:
     repaired, shifted = view.chance.count("re-paired"), view.chance.count("shifted")
     if not repaired and not shifted:
         return "not measured, so no name is claimed"
-    text = f"the same search where there is nothing to find: {repaired:,} times with images re-paired"
-    return f"{text}, {shifted:,} times with activations shifted within images" if shifted else text
+    items = view.nouns.items
+    text = f"the same search where there is nothing to find: {repaired:,} times with {items} re-paired"
+    return f"{text}, {shifted:,} times with activations shifted within {items}" if shifted else text
 
 
 def _beam(view: RunView) -> str:
@@ -218,5 +234,6 @@ def _beam(view: RunView) -> str:
 def _accuracy(view: RunView) -> str:
     accuracy = view.manifest["summary"].get("accuracy")
     if accuracy is None:
-        return "The images have no classes that the network answers with, so nothing is said about right and wrong."
-    return f"The network answers right on {words.share(accuracy)} of these images."
+        nobody = f"The {view.nouns.items} have no classes that the network answers with"
+        return f"{nobody}, so nothing is said about right and wrong."
+    return f"The network answers right on {words.share(accuracy)} of these {view.nouns.items}."

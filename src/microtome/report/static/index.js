@@ -33,6 +33,8 @@
     unit: ["unit number", (u) => u[at.unit], 1],
   };
 
+  const OTHERWISE = { silent: "never fires", skipped: "fires too seldom to be examined" };
+
   // What a search looks through is put together once, in lower case.
   const text = data.units.map((unit) => {
     const others = unit[at.others].map((other) => (other[1] ? join(other[1]) : ""));
@@ -105,6 +107,27 @@
     return box;
   }
 
+  // The start of the text that the unit fires on most; sides on lines of their own.
+  function excerpt(unit) {
+    const box = element("span", "excerpt");
+    for (const [side, pieces] of unit[at.excerpt] || []) {
+      const line = element("span", "line-of-text");
+      if (side) {
+        line.append(element("span", "side-name", side + ": "));
+      }
+      for (const [words, kind] of pieces) {
+        const flat = words.replace(/\s+/g, " ");
+        if (kind === 0) {
+          line.append(flat);
+        } else {
+          line.append(element(kind & 1 ? "mark" : "span", kind & 2 ? "is-active" : "", flat));
+        }
+      }
+      box.append(line);
+    }
+    return box;
+  }
+
   function bar(unit) {
     const box = element("span", unit[at.status] === "named" ? "bar" : "bar faint");
     box.setAttribute("aria-hidden", "true");
@@ -143,7 +166,7 @@
     } else if (unit[at.status] === "not named") {
       name.append("no name beats chance");
     } else {
-      name.append(unit[at.status] === "silent" ? "never fires" : "could not be examined");
+      name.append(OTHERWISE[unit[at.status]] || "could not be examined");
     }
     body.append(name);
     if (unit[at.might].length) {
@@ -166,7 +189,15 @@
       const numbers = data.metric + " " + score(unit[at.heldout]) + " · chance " + score(unit[at.chance]);
       body.append(element("span", "numbers", numbers));
     }
-    link.append(thumbnail(unit), body);
+    if (data.text) {
+      link.classList.add("of-text");
+      if ((unit[at.excerpt] || []).length) {
+        body.append(excerpt(unit));
+      }
+      link.append(body);
+    } else {
+      link.append(thumbnail(unit), body);
+    }
     item.append(link);
     return item;
   }
@@ -279,7 +310,7 @@
   });
   const present = new Set(data.units.map((unit) => unit[at.status]));
   option(status, "all", "every unit");
-  for (const name of ["named", "not named", "silent", "failed"]) {
+  for (const name of ["named", "not named", "silent", "skipped", "failed"]) {
     if (present.has(name)) {
       option(status, name, name);
     }
