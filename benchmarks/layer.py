@@ -24,7 +24,8 @@ def whole_layer(permutations: int, *, images: int = 2000, units: int = UNITS) ->
     from benchmarks.broden_data import SIDE, BrodenLike, KnownMaps
     from benchmarks.broden_like import Shape
     from microtome.models.model import wrap
-    from microtome.recipes.dissect import DissectSettings, dissect
+    from microtome.recipes.dissect import dissect
+    from microtome.recipes.dissect_settings import DissectSettings
 
     shape = Shape(images=images)
     data = BrodenLike(shape)

@@ -15,7 +15,7 @@ from microtome.core.concept import Concept
 from microtome.data.base import DataCard, ImageData, LabelledImage
 from microtome.models.model import wrap
 from microtome.record.counting import HalfCounter, Slot, positions_of
-from microtome.record.images import halve
+from microtome.record.items import halve
 from microtome.record.one_pass import Pass
 from microtome.record.settings import RecordSettings
 

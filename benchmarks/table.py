@@ -12,13 +12,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import layer, recording, search
+from benchmarks import layer, recording, search, text
 
 SECTIONS = {
     "Searches, one core": search.run,
     "A whole layer, from cached activations to pages": layer.run,
     "The recording pass": recording.run,
     "Growth": layer.growth,
+    "Text": text.run,
 }
 
 

@@ -9,26 +9,33 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from microtome.core.measures import Metric
 from microtome.recipes.result import Dissection
-from tests.real.runs import RealRun
+from tests.real.page_parts import (
+    Sections,
+    best_units,
+    elements_of,
+    is_text,
+    items_of,
+    label_of,
+    number,
+    small,
+    table,
+)
+from tests.real.real_run import RealRun
+from tests.real.text_pages import text_sections
 
 BEST, TILES = 20, 5
 TILE, SHOWN = 112, 84
 QUALITY = 72
-NAMES: dict[Metric, str] = {"iou": "IoU", "auroc": "AUROC"}
 
 
 def write_page(run: RealRun, result: Dissection, out: Path, *, pictures: bool) -> None:
     """The page of one run, `out/NAME.md`, with strips of pictures in `out/NAME/`."""
     out.mkdir(parents=True, exist_ok=True)
-    best = _best(result)
-    folder = out / run.name
-    strips = _write_strips(result, [row["unit"] for row in best], folder) if pictures else {}
-    text = "\n\n".join(
-        (f"# {run.title}", run.about, _command(result), _counts(result), _lengths(result), _chance(result),
-         _table_of_best(run, result, best, strips), _notes(run, result))
-    )  # fmt: skip
+    own = text_sections(result) if is_text(result) else _picture_sections(run, result, out, pictures=pictures)
+    parts = (f"# {run.title}", run.about, _command(result), _counts(result), *own.before)
+    parts += (_lengths(result), _chance(result), *own.after, _notes(run, result))
+    text = "\n\n".join(part for part in parts if part)
     (out / f"{run.name}.md").write_text(text + "\n", encoding="utf-8")
 
 
@@ -37,10 +44,10 @@ def write_index(results: Sequence[tuple[RealRun, Dissection]], out: Path) -> Non
     rows = [
         (
             f"[{run.title}]({run.name}.md)", summary["units"], summary["named"], summary["not_named"],
-            summary["silent"], summary["distinct_concepts"], label, _number(score), _number(chance),
+            summary["silent"], summary["distinct_concepts"], label, number(score), number(chance),
         )
         for run, result in results
-        for summary, label, (score, chance) in [(result.manifest["summary"], _label(result), _means(result))]
+        for summary, label, (score, chance) in [(result.manifest["summary"], label_of(result), _means(result))]
     ]  # fmt: skip
     heads = ("run", "units", "named", "not named", "silent", "concepts in names", "measure", "held out", "by chance")
     text = "\n\n".join((
@@ -48,30 +55,19 @@ def write_index(results: Sequence[tuple[RealRun, Dissection]], out: Path) -> Non
         "Each page is written by `make results` from a run folder (`runs/results/NAME`, which also holds the report "
         "for the browser) and from nothing else. The data are no part of the repository; `$MICROTOME_SHARED` says "
         "where they are.",
-        _table(heads, rows),
-        "*Named*: the formula's score on held-out images beats what the same search finds by chance, with at most 5 % "
+        table(heads, rows),
+        "*Named*: the formula's score on held-out items beats what the same search finds by chance, with at most 5 % "
         "of all names expected to be false. *Held out* and *by chance* are means over all units that have a formula, "
         "named or not. *By chance* is, for each unit, the mean of the null that sets the higher bar: activations "
-        "against the labels of other images, or, for formulas that say where, moved around within their own image.",
+        "against the labels of other images or texts, or, for formulas that say where, moved around within their own.",
         "    make results",
     ))  # fmt: skip
     (out / "README.md").write_text(text + "\n", encoding="utf-8")
 
 
-def _label(result: Dissection) -> str:
-    return NAMES[result.manifest["settings"]["metric"]]
-
-
 def _means(result: Dissection) -> tuple[float | None, float | None]:
     row = result.query("select avg(score_heldout) score, avg(chance) chance from units where formula is not null")
     return row.to_pylist()[0]["score"], row.to_pylist()[0]["chance"]
-
-
-def _best(result: Dissection) -> list[dict[str, Any]]:
-    return result.query(
-        "select unit, words, score, score_heldout, chance, chance_kind, p, fdr from units where named "
-        f"order by score_heldout desc, unit limit {BEST}"
-    ).to_pylist()
 
 
 def _command(result: Dissection) -> str:
@@ -87,7 +83,7 @@ def _command(result: Dissection) -> str:
 def _counts(result: Dissection) -> str:
     manifest, summary = result.manifest, result.manifest["summary"]
     elements, settings = manifest["elements"], manifest["settings"]
-    kind = "cells" if elements["kind"] == "pixel" else "images"
+    items, kind = items_of(result), elements_of(result)
     heldout = manifest["heldout"]
     images = (
         f"{manifest['data']['images']}, a random half to search on and the other held out"
@@ -102,58 +98,69 @@ def _counts(result: Dissection) -> str:
         ("silent", summary["silent"]),
         ("concepts in names", summary["distinct_concepts"]),
         ("false-discovery rate allowed", f"{settings['fdr']:.0%}"),
-        ("largest p and false-discovery rate of a name", f"{_small(largest['p'])}, {_small(largest['q'])}"),
-        ("images", images),
+        ("largest p and false-discovery rate of a name", f"{small(largest['p'])}, {small(largest['q'])}"),
+        (items, images),
         (f"{kind} searched, held out", f"{elements['search']:,}, {elements['heldout']:,}"),
         ("distinct sets of concepts (signatures)", f"{elements['signatures']:,}"),
-        ("search", f"{settings['method']}, by {_label(result)}, up to {settings['max_length']} concepts"),
-        ("share of activations that count as active", settings["quantile"]),
+        ("search", f"{settings['method']}, by {label_of(result)}, up to {settings['max_length']} concepts"),
+        ("share of activations that count as active", _active(settings)),
     ]
     if summary["accuracy"] is not None:
-        rows.append(("accuracy of the network on these images", f"{summary['accuracy']:.1%}"))
-    return "## Outcome\n\n" + _table(("", ""), rows)
+        rows.append((f"accuracy of the network on these {items}", f"{summary['accuracy']:.1%}"))
+    return "## Outcome\n\n" + table(("", ""), rows)
+
+
+def _active(settings: dict[str, Any]) -> object:
+    return "all above 0" if settings.get("active") == "positive" else settings["quantile"]
 
 
 def _lengths(result: Dissection) -> str:
-    label, beam = _label(result), result.manifest["summary"]["beam"]
+    label, beam = label_of(result), result.manifest["summary"]["beam"]
     rows = result.query(
         "select length, avg(score) searched, avg(score_heldout) heldout, avg(chance) chance from explanations "
         "group by length order by length"
     ).to_pylist()
-    text = _table(
+    text = table(
         ("concepts, at most", f"mean {label} searched", "held out", "by chance"),
-        [(row["length"], *(_number(row[key]) for key in ("searched", "heldout", "chance"))) for row in rows],
+        [(row["length"], *(number(row[key]) for key in ("searched", "heldout", "chance"))) for row in rows],
     )
     if not beam["searched"]:
         return f"## {label} against length\n\n{text}\n\nA beam search; nothing is proved about better formulas."
+    proved = result.manifest["settings"].get("exact_length", 3)
+    shorter = proved < result.manifest["settings"]["max_length"]
+    which = f"of up to {proved} concepts" if shorter else "of each length"
+    longer = "; longer ones are what a beam found that started from them" if shorter else ""
     return (
-        f"## {label} against length\n\n{text}\n\nThe formulas of each length are provably the best. A beam of width "
+        f"## {label} against length\n\n{text}\n\nThe formulas {which} are provably the best{longer}. A beam of width "
         f"{result.manifest['settings']['beam']} would have missed the best one of {beam['beam_not_optimal_full']} of "
         f"{beam['searched']} units, and the best that a beam could write at all of {beam['beam_not_optimal_own']}."
     )
 
 
 def _chance(result: Dissection) -> str:
-    label, settings = _label(result), result.manifest["settings"]
+    label, settings = label_of(result), result.manifest["settings"]
     rows = result.query(
         "select kind, count(*) draws, avg(iou_heldout) mean, quantile_cont(iou_heldout, 0.5) middle, "
         "quantile_cont(iou_heldout, 0.95) high, quantile_cont(iou_heldout, 0.99) top "
         "from chance group by kind order by kind"
     ).to_pylist()
-    table = _table(
+    draws = table(
         ("null", "draws over all units", f"mean {label}", "median", "95 % of draws below", "99 % below"),
-        [(row["kind"], f"{row['draws']:,}", *(_number(row[k]) for k in ("mean", "middle", "high", "top")))
+        [(row["kind"], f"{row['draws']:,}", *(number(row[k]) for k in ("mean", "middle", "high", "top")))
          for row in rows],
     )  # fmt: skip
     return (
-        f"## What chance gives\n\nThe same search with activations and images re-paired {settings['permutations']} "
-        f"times{_shift_text(rows)}.\n\n{table}\n\n{_honest(result)}"
+        f"## What chance gives\n\nThe same search with activations and {items_of(result)} re-paired "
+        f"{settings['permutations']} times{_shift_text(rows, result)}.\n\n{draws}\n\n{_honest(result)}"
     )
 
 
-def _shift_text(rows: Iterable[dict[str, Any]]) -> str:
-    kinds = {row["kind"] for row in rows}
-    return ", and with each map moved around within its own image" if "shifted" in kinds else ""
+def _shift_text(rows: Iterable[dict[str, Any]], result: Dissection) -> str:
+    if "shifted" not in {row["kind"] for row in rows}:
+        return ""
+    if is_text(result):
+        return ", and with each text's activations moved along the text"
+    return ", and with each map moved around within its own image"
 
 
 def _honest(result: Dissection) -> str:
@@ -174,7 +181,7 @@ def _honest(result: Dissection) -> str:
         ).to_pylist()[0]["share"]
         parts.append(
             f"Of the {summary['named']} names up to {settings['fdr'] * summary['named']:.1f} are expected to be false, "
-            f"by the rate allowed. A score alone names nothing: the lowest that is named is {_number(row['lowest'])}, "
+            f"by the rate allowed. A score alone names nothing: the lowest that is named is {number(row['lowest'])}, "
             f"and {share:.1%} of the re-paired draws, of any unit, reach that."
         )
     parts.append(_own_chance(result))
@@ -196,15 +203,21 @@ def _own_chance(result: Dissection) -> str:
     )
 
 
+def _picture_sections(run: RealRun, result: Dissection, out: Path, *, pictures: bool) -> Sections:
+    best = best_units(result, BEST)
+    strips = _write_strips(result, [row["unit"] for row in best], out / run.name) if pictures else {}
+    return Sections((), (_table_of_best(run, result, best, strips),))
+
+
 def _table_of_best(run: RealRun, result: Dissection, best: Sequence[dict[str, Any]], strips: dict[int, str]) -> str:
     if not best:
         return "## The best named units\n\nNone is named."
-    label = _label(result)
+    label = label_of(result)
     heads = ("unit", "fires on", f"{label} searched", "held out", "by chance", "p", *(("highest",) if strips else ()))
     rows = [
         (
-            row["unit"], row["words"], *(_number(row[k]) for k in ("score", "score_heldout", "chance")),
-            _small(row["p"]),
+            row["unit"], row["words"], *(number(row[k]) for k in ("score", "score_heldout", "chance")),
+            small(row["p"]),
             *((f"![unit {row['unit']}]({run.name}/{strips[row['unit']]})",) if strips else ()),
         )
         for row in best
@@ -216,7 +229,7 @@ def _table_of_best(run: RealRun, result: Dissection, best: Sequence[dict[str, An
         if strips and masked
         else "\n\nPictures: those that the unit is highest on." if strips else ""
     )  # fmt: skip
-    return f"## The best {len(best)} named units\n\n{_table(heads, rows)}{legend}"
+    return f"## The best {len(best)} named units\n\n{table(heads, rows)}{legend}"
 
 
 def _notes(run: RealRun, result: Dissection) -> str:
@@ -247,20 +260,3 @@ def _tile(sheet: Image.Image, tile: int, columns: int) -> np.ndarray:
     row, column = divmod(tile, columns)
     box = (column * TILE, row * TILE, (column + 1) * TILE, (row + 1) * TILE)
     return np.asarray(sheet.crop(box).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS))
-
-
-def _table(heads: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    lines = [_line(heads), _line("---" for _ in heads), *(_line(row) for row in rows)]
-    return "\n".join(lines)
-
-
-def _line(cells: Iterable[object]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
-def _small(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1g}"

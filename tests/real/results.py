@@ -10,12 +10,14 @@ import argparse
 import os
 import shutil
 import sys
+import types
 from pathlib import Path
 
 from microtome.core.errors import MicrotomeError
 from microtome.recipes.result import Dissection
+from tests.real.real_run import RealRun
 from tests.real.result_pages import write_index, write_page
-from tests.real.runs import RUNS, RealRun
+from tests.real.runs import RUNS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -23,6 +25,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def main(arguments: list[str] | None = None) -> int:
     """Make what is missing and write the pages; returns the exit code."""
     options = _options(arguments)
+    # As in tests/conftest.py: torchvision built for CUDA fails to import beside a CPU build of torch in this module.
+    sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
     shared = Path(os.environ.get("MICROTOME_SHARED") or REPOSITORY.parent / "shared" / "data")
     if not shared.is_dir():
         sys.stderr.write(f"{shared} is no folder; set MICROTOME_SHARED to the folder that holds the real data\n")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -16,54 +15,12 @@ from microtome.models.preprocess import Triple
 from microtome.recipes.dissect import dissect
 from microtome.recipes.dissect_settings import DissectSettings
 from microtome.recipes.result import Dissection
-from microtome.record.one_pass import Progress, silent
+from microtome.record.one_pass import Progress
 from tests.real.image_sets import Cifar, GroupsAndTextures, imagenet_classes
+from tests.real.real_run import RealRun
+from tests.real.text_runs import TEXT_RUNS
 
 SUPPORT = Path("tests/support")
-
-
-@dataclass(frozen=True)
-class RealRun:
-    """One dissection of a real network on real images.
-
-    Attributes
-    ----------
-    name:
-        Its folder below runs/results and its page.
-    title, about:
-        Heading and introduction of the page.
-    credit:
-        Whose images and weights these are.
-    command:
-        Words that make the run.
-    make:
-        (shared data, run folder, settings, command, progress) -> the run.
-    settings:
-        As docs/results has it; tests ask for fewer permutations.
-    """
-
-    name: str
-    title: str
-    about: str
-    credit: str
-    command: tuple[str, ...]
-    make: Callable[[Path, Path, DissectSettings, tuple[str, ...], Progress], Dissection]
-    settings: DissectSettings
-
-    def run(
-        self,
-        shared: Path,
-        out: Path,
-        *,
-        permutations: int | None = None,
-        units: tuple[int, ...] | None = None,
-        progress: Progress = silent,
-    ) -> Dissection:
-        """Make the run at `out`; `permutations` and `units` in place of the settings' own."""
-        settings = replace(self.settings, units=units)
-        if permutations is not None:
-            settings = replace(settings, permutations=permutations)
-        return self.make(shared, out, settings, self.command, progress)
 
 
 def squeezenet(shared: Path, *, named: bool) -> Model:
@@ -226,6 +183,7 @@ RUNS: dict[str, RealRun] = {
             _cifar,
             DissectSettings(elements="image", metric="auroc", method="compositional"),
         ),
+        *TEXT_RUNS,
     )
 }
 """Name -> run, in the order of the pages."""

@@ -129,13 +129,15 @@ def pair_names(premise: Sequence[str], hypothesis: Sequence[str]) -> set[str]:
     return names | ({"oth:whole:subset"} if set(hypothesis) <= set(premise) else set())
 
 
-def token_names(words: Sequence[str]) -> list[set[str]]:
+def token_names(words: Sequence[str], *, mentions: bool = True) -> list[set[str]]:
     """What holds of each token: itself, the one before, its tag, whether it was there before."""
-    return [
-        {f"tok:{word}", f"tag:{_tag(word)}", "mention:again" if word in words[:at] else "mention:first"}
-        | ({f"prev:{words[at - 1]}"} if at else set())
-        for at, word in enumerate(words)
-    ]
+    found = []
+    for at, word in enumerate(words):
+        names = {f"tok:{word}", f"tag:{_tag(word)}"}
+        names |= {f"prev:{words[at - 1]}"} if at else set()
+        names |= {"mention:again" if word in words[:at] else "mention:first"} if mentions else set()
+        found.append(names)
+    return found
 
 
 def _tag(word: str) -> str:
@@ -164,11 +166,13 @@ def pair_texts(count: int, *, seed: int = 0, words: int = 24, neighbours: int = 
     )
 
 
-def token_texts(count: int, *, seed: int = 0, words: int = 20, neighbours: int = 3, longest: int = 24) -> ListedTexts:
-    """Windows of 5 to `longest` tokens."""
+def token_texts(
+    count: int, *, seed: int = 0, words: int = 20, neighbours: int = 3, longest: int = 24, mentions: bool = True
+) -> ListedTexts:
+    """Windows of 5 to `longest` tokens. Without `mentions` no concept says where in the text a token stands."""
     generator, vocabulary = np.random.default_rng([seed, 2]), word_names(words)
     spoken = [drawn(generator, vocabulary, int(generator.integers(5, longest + 1))) for _ in range(count)]
-    concepts, flat = _indexed([names for said in spoken for names in token_names(said)])
+    concepts, flat = _indexed([names for said in spoken for names in token_names(said, mentions=mentions)])
     texts, start = [], 0
     for at, said in enumerate(spoken):
         side = passage(said)
@@ -234,6 +238,7 @@ class PairNet(nn.Module):
             self.linear.weight.copy_(torch.from_numpy(weight))
             self.linear.bias.copy_(torch.from_numpy(bias))
             self.classifier.weight.copy_(torch.randn(len(LABELS), units, generator=generator))
+            self.classifier.bias.zero_()
 
     def forward(self, premise: Tensor, hypothesis: Tensor) -> Tensor:
         width = self.linear.in_features // 2

@@ -45,7 +45,8 @@ def print_result(result: Dissection, *, as_json: bool, most: int = 10) -> None:
             table.add_row(*place, Text(row["words"]), *numbers, f"{row['p']:.1g}")
         console.print(table)
     named, others = f"{summary['named']} of {summary['units']} named", f"{summary['not_named']} not named"
-    console.print(f"{named}, {others}, {summary['silent']} silent.", highlight=False)
+    skipped = f", {summary['skipped']} skipped" if summary.get("skipped") else ""
+    console.print(f"{named}, {others}, {summary['silent']} silent{skipped}.", highlight=False)
     for note in result.manifest["notes"]:
         console.print(f"- {note}", markup=False, highlight=False)
     console.print(f"Report: {result.report}", markup=False, highlight=False, soft_wrap=True)

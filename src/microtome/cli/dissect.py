@@ -150,8 +150,17 @@ def _open_images(
     specs: list[str], *, reader: str | None, categories: tuple[str, ...], segmenter: str | None, colours: bool,
     limit: int | None, seed: int,
 ) -> list[ItemData]:  # fmt: skip
+    from microtome.core.errors import OptionError
     from microtome.data.open import open_data
+    from microtome.data.text.readers import is_text
 
+    texts = [spec for spec in specs if is_folder(spec) and is_text(Path(spec.partition("?")[0]))]
+    if texts:
+        raise OptionError(
+            f"'{texts[0]}' holds texts, and the model takes images.",
+            expected="a model and data of one kind",
+            next_step="name a text model, such as world:nli, or a folder of images",
+        )
     # The reader is for the folders; where there is none it goes to all, so that they say what is wrong with it.
     readable = [spec for spec in specs if is_folder(spec)] or specs
     return [

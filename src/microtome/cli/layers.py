@@ -110,7 +110,9 @@ def _print_table(model: Model | TextModel, rows: list[dict[str, Any]]) -> None:
         shape = " x ".join(str(length) for length in row["shape"])
         last = ("yes" if row["spatial"] else "") if images else row["role"]
         table.add_row(name, row["type"], shape, str(row["units"]), last)
-    console = Console()
+    # A name that is folded cannot be copied: a narrow terminal wraps the line instead.
+    longest = max((len(row["layer"]) for row in rows), default=0)
+    console = Console(width=max(Console().width, longest + 60))
     console.print(table)
     for note in model.notes:
         console.print(f"Note: {note}", markup=False)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from microtome._version import __version__
-from microtome.cli import data, demo, dissect, layers, query, report, world
+from microtome.cli import data, demo, dissect, edit, layers, query, report, world
 from microtome.core.errors import MicrotomeError
 
 INTERRUPTED = 130
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("dissect")(dissect.dissect)
+app.command("edit")(edit.edit)
 app.command("demo")(demo.demo)
 app.command("layers")(layers.layers)
 app.command("report")(report.report)

@@ -10,6 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
@@ -56,6 +57,10 @@ class DataCard:
     notes: tuple[str, ...] = ()
     predicted: frozenset[str] = field(default_factory=frozenset)
     """Categories that a model predicted and nobody annotated."""
+    spec: str = ""
+    """What the data were opened by, where they can be opened so again."""
+    settings: tuple[tuple[str, Any], ...] = ()
+    """The settings that they were opened with, by name."""
 
 
 class ItemData(ABC):

@@ -131,6 +131,7 @@ def _card(data: ItemData) -> dict[str, Any]:
     return {
         "name": card.name, "reader": card.reader, "source": card.source, "fingerprint": data.fingerprint(),
         "images": len(data), "items": item_word(data), "notes": list(card.notes), "predicted": sorted(card.predicted),
+        "spec": card.spec or None, "settings": dict(card.settings),
     }  # fmt: skip
 
 

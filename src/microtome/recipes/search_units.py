@@ -225,7 +225,7 @@ def search_slots(
         annotated=recording.annotated,
         slots=len(slots),
         grid=recording.grid,
-        turned=recording.padded,
+        lengths=recording.lengths,
     )
     results: list[SlotResult] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

@@ -19,6 +19,7 @@ from microtome.record.labels import LabelBlock
 from microtome.record.settings import RecordSettings
 from microtome.record.signatures import SignatureIndex, csr_of
 from microtome.record.summary import Summary
+from microtome.stats.tail import tail_size
 from microtome.store.atomic import write_atomically
 
 Activations = Callable[[int, int, int], Float[np.ndarray, "image unit height width"]]
@@ -168,7 +169,9 @@ def assemble(
     half_of = items.heldout.astype(np.int64)
     np.add.at(halves, (np.repeat(half_of, np.diff(image_ptr)), image_rows), image_counts)
     indptr, indices = csr_of(sets)
-    highest, exact = np.concatenate(peaks), summary.tail.thresholds()
+    # The tail was made for windows that are full.
+    rank = tail_size(settings.quantile, int(halves[0].sum())) if padded else None
+    highest, exact = np.concatenate(peaks), summary.tail.thresholds(rank)
     positive = _rectified(settings, highest)
     return Recording(
         items=items, settings=settings, cache=cache, site=site, units=units, spatial=spatial, map_shape=map_shape,

@@ -85,12 +85,19 @@ class Tail:
             made.add_unit(unit, state["kept"][unit, : int(fill)])
         return made
 
-    def thresholds(self) -> Float[np.ndarray, "unit"]:
-        """The `most`-th largest value of each unit, float32; the smallest seen where fewer were added."""
+    def thresholds(self, rank: int | None = None) -> Float[np.ndarray, "unit"]:
+        """The `rank`-th largest value of each unit, float32; the smallest seen where fewer were added.
+
+        Parameters
+        ----------
+        rank:
+            1 to `most`, which is the default. Fewer values may have been added than were expected.
+        """
+        rank = self.most if rank is None else rank
         out = np.empty(len(self._fill), np.float32)
         for unit in range(len(self._fill)):
             values = np.sort(self._kept[unit, : self._fill[unit]])
-            out[unit] = values[max(len(values) - self.most, 0)] if len(values) else np.inf
+            out[unit] = values[max(len(values) - rank, 0)] if len(values) else np.inf
         return out + np.float32(0)
 
 

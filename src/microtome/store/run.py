@@ -218,6 +218,33 @@ def read_manifest(run: Path) -> dict[str, Any]:
     return content
 
 
+def add_to_run(run: Path, tables: Mapping[str, pa.Table], *, noted: Mapping[str, Any]) -> None:
+    """Put further tables into a finished run, each whole, and last a word about them into its manifest.
+
+    Parameters
+    ----------
+    run:
+        A finished run. Tables that it has under these names are replaced.
+    tables:
+        By name.
+    noted:
+        Keys of the manifest and what they become.
+
+    Raises
+    ------
+    RunError
+        If `run` is no run, another process is writing in it, or it cannot be written.
+    """
+    manifest = read_manifest(run)
+    lock_folder(run)
+    try:
+        for name, table in tables.items():
+            write_atomically(run / f"{name}.parquet", lambda path, table=table: pq.write_table(table, path))
+        write_json(run / "manifest.json", {**manifest, **noted})
+    finally:
+        unlock_folder(run)
+
+
 def read_table(run: Path, name: str) -> pa.Table:
     """A Parquet table of a run. Raises RunError if it is missing."""
     path = run / f"{name}.parquet"

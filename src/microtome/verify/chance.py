@@ -36,6 +36,8 @@ SLOTS_A_DRAW = 64
 SHIFTS_LEAST = 20
 DRAWS_LEAST, DRAWS_WANTED = 4, 10
 FLOOR = 0.1
+ROUNDING = 1e-9
+STRATUM = 20
 
 Search = Callable[[HalfCounts], Float[np.ndarray, "route"]]
 """The route of one unit: counts of both halves in, held-out scores out (entry 0: the chosen length, k: length k)."""
@@ -93,9 +95,10 @@ class ChanceDraws:
         How many slots there are: with over 64 of them each re-pairing serves every k-th.
     grid:
         Rows and columns of the label grid; 1 x 1 has no shifts.
-    turned:
-        Also move each map round when items are re-paired: for texts, where the k-th tokens of two have nothing in
-        common but that they are the k-th, which may be the very thing that a unit looks for.
+    lengths:
+        Of items of different lengths (texts): columns of each. They are then paired with others of like length, some
+        twenty at a time, and moved round as well: the k-th tokens of two texts have nothing in common but that they are
+        the k-th, which may be the very thing that a unit looks for. None: all items are alike.
     """
 
     def __init__(
@@ -106,14 +109,15 @@ class ChanceDraws:
         annotated: Bool[np.ndarray, "image"],
         slots: int,
         grid: tuple[int, int],
-        turned: bool = False,
+        lengths: Int[np.ndarray, "image"] | None = None,
     ) -> None:
         self._settings, self._heldout, self._annotated, self._grid = settings, heldout, annotated, grid
+        self._lengths = lengths
         draws = settings.permutations
         # However many slots there are, each gets some draws of its own to stand against.
         self._stride = max(1, min(-(-slots // SLOTS_A_DRAW), draws // DRAWS_WANTED))
         self._pairings = [self._pairing(draw) for draw in range(draws)]
-        self._turns = [self._shift(draw, 4) for draw in range(draws)] if turned else [None] * draws
+        self._turns = [self._shift(draw, 4) for draw in range(draws)] if lengths is not None else [None] * draws
         few = max(SHIFTS_LEAST, draws * SLOTS_A_DRAW // max(slots, 1))
         self.n_shifts = 0 if grid == (1, 1) else min(draws, few)
         self._shifts = [self._shift(draw, 3) for draw in range(self.n_shifts)]
@@ -123,7 +127,14 @@ class ChanceDraws:
         pairing = np.arange(len(self._heldout))
         for half in (False, True):
             members = np.flatnonzero((self._heldout == half) & self._annotated)
-            pairing[members] = generator.permutation(members)
+            if self._lengths is None:
+                pairing[members] = generator.permutation(members)
+                continue
+            # Texts of one length come in random order, so that they are all paired with all.
+            ordered = members[np.lexsort((generator.random(len(members)), self._lengths[members]))]
+            for start in range(0, len(ordered), STRATUM):
+                like = ordered[start : start + STRATUM]
+                pairing[like] = generator.permutation(like)
         return pairing
 
     def _shift(self, draw: int, stream: int) -> Int[np.ndarray, "image 2"]:
@@ -255,7 +266,8 @@ class NullPool:
         if np.isnan(self._scores[slot]) or not len(self._draws[slot]):
             return float("nan")
         standing, pool = self.against(slot)
-        return (1 + int((pool >= standing).sum())) / (1 + len(pool))
+        # Where a null changes nothing, score and draws are one number and their standings differ by rounding alone.
+        return (1 + int((pool >= standing - ROUNDING).sum())) / (1 + len(pool))
 
 
 def standings(

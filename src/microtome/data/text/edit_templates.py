@@ -20,6 +20,8 @@ _MIDDLE = frozenset(["not", "n't", "never", "hardly", "barely"])
 _SINGULAR_FORM = {"are": "is", "were": "was", "have": "has", "do": "does", "am": "is", "'re": "is", "'m": "is"}
 _PLURAL_FORM = {"is": "are", "was": "were", "has": "have", "does": "do", "am": "are", "'s": "are", "'m": "are"}
 
+_IDLE = (("of", "course"), ("no", "doubt"))
+
 Template = Callable[[Told, str, Lexicon], Iterator[str]]
 
 
@@ -50,8 +52,9 @@ def subject_of(told: Told) -> tuple[int, int] | None:
 
 
 def first_noun(told: Told) -> int | None:
-    """Place of the first noun, or None."""
-    return next((place for place, kind in enumerate(told.kinds) if kind in _NOUNS), None)
+    """Place of the first noun, or None; "course" in "of course" and "doubt" in "no doubt" are none."""
+    places = [place for place, kind in enumerate(told.kinds) if kind in _NOUNS]
+    return next((k for k in places if told.words[max(k - 1, 0) : k + 1] not in _IDLE), None)
 
 
 def appended(told: Told, phrase: str) -> str:

@@ -37,7 +37,9 @@ _CLOSED: dict[Kind, str] = {
         "in on at to of for with by from into onto near under over behind through across along around between against "
         "inside outside above below beside towards toward during after before about down up off out upon like next as"
     ),
-    "adverb": "there here very too also just still now then again together away outdoors indoors only alone",
+    "adverb": (
+        "there here very too also just still now then again together away outdoors indoors only alone far true false"
+    ),
     "clitic": "'s 're 've 'll 'd 'm",
 }
 CLOSED: dict[str, Kind] = {word: kind for kind, words in _CLOSED.items() for word in words.split()}
@@ -196,7 +198,7 @@ def _by_frames(word: str, frames: Counter[str]) -> Kind:
     if word.endswith("ly") and noun == 0:
         return "adverb"
     if word.endswith("ed") and len(word) > 4 and noun <= frames["before a noun"]:
-        return "past"
+        return "adjective" if frames["before a noun"] > frames["acts"] + frames["told"] else "past"
     if frames["before a noun"] > noun or (frames["told"] > noun and not word.endswith("s")):
         return "adjective"
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):

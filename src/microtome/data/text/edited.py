@@ -10,7 +10,7 @@ from jaxtyping import Bool
 
 from microtome.core.errors import FormulaError, OptionError
 from microtome.core.formula import Formula, Leaf, Term, evaluate, leaves
-from microtome.data.text.assemble import Elements, assemble_like
+from microtome.data.text.assemble import Elements
 from microtome.data.text.base import Passage, TextData
 from microtome.data.text.pair_concepts import PAIR_PROPERTIES, SENTENCE_PROPERTIES
 from microtome.data.text.properties import load_properties
@@ -61,6 +61,10 @@ class Retold:
         self._properties = known + load_properties(settings.properties, [name for name, _ in known])
         self._tagger = open_tagger(settings.tagger)
         self._index = {concept.name: k for k, concept in enumerate(data.concepts)}
+        self._answers = {
+            (concept.category, concept.name.removeprefix(concept.category).removeprefix(":")): k
+            for k, concept in enumerate(data.concepts)
+        }
         self._sides: dict[str, tuple[Passage, Side]] = {}
 
     @property
@@ -79,7 +83,7 @@ class Retold:
             views = [self._side(text)[1] for text in item]
             view = PairView(views[0], views[1]) if self._pairs else views[0]
             elements.add(view, lambda item=item: f"the edited text {' / '.join(item)!r}")
-        return [frozenset(found) for found in assemble_like(elements, self._data.concepts).sets]
+        return [frozenset(found) for found in elements.sets(self._answers)]
 
     def members(self, term: Term) -> tuple[int, ...]:
         """The concepts any of which makes a term hold: one, or a word's and those of its neighbours.

@@ -11,6 +11,7 @@ world:train@5000                the planted world's sentence pairs
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from microtome.core.errors import OptionError
@@ -71,14 +72,23 @@ def open_texts(
             next_step="leave wordnet out",
         )
     if level != "token":
-        return whole_texts(rows, chosen, settings, vectors=vectors, like=like)
+        return _noted(whole_texts(rows, chosen, settings, vectors=vectors, like=like), spec, settings, vectors)
     if pieces is None or piece_text is None:
         raise OptionError(
             "Elements are tokens, but no tokenizer was given.",
             expected="the tokenizer of the model: pieces and piece_text",
             next_step="name a model of texts, or set level to sentence",
         )
-    return token_texts(rows, chosen, settings, pieces=pieces, piece_text=piece_text, vectors=vectors, like=like)
+    texts = token_texts(rows, chosen, settings, pieces=pieces, piece_text=piece_text, vectors=vectors, like=like)
+    return _noted(texts, spec, settings, vectors)
+
+
+def _noted(texts: TextData, spec: str | Path, settings: TextSettings, vectors: Vectors | Path | None) -> TextData:
+    """The texts with a card that says how they were opened, so that they can be opened so again."""
+    source = vectors.source if isinstance(vectors, Vectors) else vectors
+    told = {**asdict(settings), "vectors": None if source is None else str(source)}
+    texts.card = replace(texts.card, spec=str(spec), settings=tuple(told.items()))
+    return texts
 
 
 def _level(rows: TextRows, settings: TextSettings, *, tokenizer: bool) -> Level:

@@ -132,7 +132,7 @@ def values_of(answer: Answer) -> tuple[str, ...]:
         return ("",)
     if isinstance(answer, str):
         return (answer,)
-    values = tuple(answer)
+    values = tuple(answer) if isinstance(answer, Iterable) else (answer,)
     if not all(isinstance(value, str) for value in values):
         raise TypeError(f"a property gave {values!r}; expected True or False, a text, or several texts")
     return values

@@ -71,7 +71,7 @@ class Beam:
     ) -> list[Found]:
         """Best formula of at most 1, 2, ... leaves (fewer entries where none exists).
 
-        `given` are formulas that enter the beam at length `given_at`.
+        `given` are formulas that enter the beam at length `given_at`; 0: each at its own.
         """
         from microtome.methods.dissect.beam_loop import active_sums, beam_search
         from microtome.methods.dissect.neighbours_kernel import active_bits, group_sums

@@ -60,12 +60,27 @@ def _admit(table, pool, slot, candidate):
 
 
 @njit(cache=True, nogil=True)
-def _inject(table, active, pool, used, given, limits, penalties, scores, listed, count):
-    """Offer ready-made formulas (steps [formula, step, 3], -1 past the end) to a list."""
+def _leaves(steps):
+    """Leaves of a formula given as steps, -1 past the end."""
+    leaves = 0
+    for position in range(len(steps)):
+        if steps[position, 0] >= 0:
+            leaves += 2 if steps[position, 0] > 3 else 1
+    return leaves
+
+
+@njit(cache=True, nogil=True)
+def _inject(table, active, pool, used, given, allowed, limits, penalties, scores, listed, count):
+    """Offer ready-made formulas (steps [formula, step, 3], -1 past the end) to a list.
+
+    allowed > 0: those of that many leaves alone.
+    """
     steps, lengths, rows, row_counts, _, parents = pool
     metric, active_total, total, least, most = limits
     candidate = np.empty(WIDTH, np.int64)
     for g in range(len(given)):
+        if allowed > 0 and _leaves(given[g]) != allowed:
+            continue
         parent, leaves, nots = -1, 0, 0
         for position in range(given.shape[1]):
             op = given[g, position, 0]
@@ -118,7 +133,8 @@ def beam_search(
 
     table: `TableArrays.kernel_table`. bits: see `expand_one_leaf`. active: the unit's count on every row (dense).
     single[c] = (n, a, fingerprint). pool: steps, lengths, rows, row_counts, sums, parents. limits: metric, A, N,
-    least and most elements of a formula. penalties[k] = penalty^(k-1). given: formulas offered at length given_at.
+    least and most elements of a formula. penalties[k] = penalty^(k-1). given: formulas offered at length
+    given_at (0: their own).
     Returns candidates [longest, WIDTH] (SLOT = place in the pool, -1 = none) and scores [longest].
     """
     steps, lengths = pool[0], pool[1]
@@ -150,8 +166,9 @@ def beam_search(
                     later_count = expand_either(
                         table, active, pool, slot, before[i], limits, penalties, two, threshold, scratch
                     )
-        if allowed == given_at:
-            count, used = _inject(table, active, pool, used, given, limits, penalties, scores, listed, count)
+        if given_at in (0, allowed):
+            own = allowed if given_at == 0 else 0
+            count, used = _inject(table, active, pool, used, given, own, limits, penalties, scores, listed, count)
         for i in range(count if allowed < longest else min(count, 1)):
             if listed[i, SLOT] < 0:
                 _admit(table, pool, used, listed[i])
