@@ -25,17 +25,20 @@ if TYPE_CHECKING:
     from microtome.models.trace import trace
     from microtome.recipes.dissect import dissect
     from microtome.recipes.dissect_settings import DissectSettings
+    from microtome.recipes.edit_text import EditSettings, edit_texts
     from microtome.recipes.result import Dissection
 
 _WHERE = {
     "Concept": "microtome.core.concept",
     "Dissection": "microtome.recipes.result",
     "DissectSettings": "microtome.recipes.dissect_settings",
+    "EditSettings": "microtome.recipes.edit_text",
     "Formula": "microtome.core.formula",
     "Model": "microtome.models.model",
     "TextModel": "microtome.models.text",
     "TextSettings": "microtome.data.text.settings",
     "dissect": "microtome.recipes.dissect",
+    "edit_texts": "microtome.recipes.edit_text",
     "intervene": "microtome.models.intervene",
     "load": "microtome.models.load",
     "load_any": "microtome.models.load",
@@ -52,12 +55,14 @@ __all__ = [
     "Concept",
     "DissectSettings",
     "Dissection",
+    "EditSettings",
     "Formula",
     "Model",
     "TextModel",
     "TextSettings",
     "__version__",
     "dissect",
+    "edit_texts",
     "intervene",
     "load",
     "load_any",

@@ -19,10 +19,8 @@ from microtome.core.formula import Leaf, leaves
 from microtome.data.text.base import TextData
 from microtome.data.text.edit import EditBook
 from microtome.data.text.edit_words import Kind, Lexicon
-from microtome.data.world.pairs import WorldPairs
+from microtome.data.text.edit_world import WorldEdits, world_of
 from microtome.data.world.pairs_artefacts import ARTEFACTS, Artefact
-from microtome.data.world.pairs_edit import counterfactual, with_idle
-from microtome.data.world.shortcuts import split_named
 from microtome.models.text import TextModel
 from microtome.recipes.adversarial_rules import LABELS, Case, Rule, Trick, detail_rule, everyday_rules, safe_rules
 from microtome.recipes.asking import Asker
@@ -126,41 +124,23 @@ def world_rules(data: TextData) -> list[Rule]:
 
     The label of the edited pair is computed from the scene; the control is an idle phrase that is no cue.
     """
-    if data.card.reader != "world":
+    world = world_of(data)
+    if world is None:
         return []
-    split = data.key(0).rpartition("-")[0]
-    last = max(_number(data.key(index)) for index in range(len(data)))
-    seed = dict(data.card.settings).get("seed", 0)
-    world = WorldPairs(split_named(split), count=last + 1, seed=_world_seed(data.card.spec, seed))
     return [
-        Rule(f"the cue of the artefact {name} ({artefact.what})", "unchanged", partial(_counter, world, data, artefact))
+        Rule(f"the cue of the artefact {name} ({artefact.what})", "unchanged", partial(_cued, world, artefact))
         for name, artefact in ARTEFACTS.items()
     ]
 
 
-def _counter(
-    world: WorldPairs, data: TextData, artefact: Artefact, case: Case, draw: np.random.Generator
-) -> Trick | None:
+def _cued(world: WorldEdits, artefact: Artefact, case: Case, draw: np.random.Generator) -> Trick | None:
     del draw
-    pair = world.pair(_number(data.key(case.index)))
-    assert (pair.premise, pair.hypothesis) == case.texts, "the world is made anew as it was read"
-    if pair.label == artefact.label:
+    if case.label == artefact.label:
         return None
-    edited, control = counterfactual(pair, artefact.name, on=True), with_idle(pair)
+    edited, control = world.cued(case.texts, artefact.name, on=True), world.idle(case.texts)
     if edited is None or control is None:
         return None
-    wrong = LABELS - {pair.label}
-    return Trick((edited.premise, edited.hypothesis), (control.premise, control.hypothesis), wrong, wrong)
-
-
-def _number(key: str) -> int:
-    return int(key.rpartition("-")[2])
-
-
-def _world_seed(spec: str, otherwise: int) -> int:
-    """The seed that `world?seed=3` names, else that of the settings."""
-    _, marked, number = spec.partition("?seed=")
-    return int(number) if marked else otherwise
+    return Trick(edited, control, LABELS - {case.label}, LABELS - {case.label})
 
 
 class _Cases:

@@ -114,7 +114,8 @@ def dissect(
         _write(draft, model, search, judged, settings, right=right, site=site, progress=progress)
         draft.manifest(manifest.manifest_of(
             model, data, other, recording, judged, settings=asdict(settings), right=right, command=command,
-            notes=step.feed.batches.notes, elements=search.heldout.total, min_active=search.min_active,
+            notes=[*step.feed.batches.notes, *manifest.class_notes(model, items.classes, classes)],
+            elements=search.heldout.total, min_active=search.min_active,
         ))  # fmt: skip
         _report(draft)
         return Dissection(draft.finish(keep_cache=keep_cache))

@@ -122,21 +122,28 @@ class Prover:
             The user's edits for it.
         """
         truth = self._retold.holds(named.formula, self._concepts)
-        seen: set[str] = set()
+        taken: set[str] = set()
+        lost: list[str] = []
         for number, (edit, term, turns) in enumerate(self._edits(named, own, proof)):
-            name = edit.doing if edit.doing not in seen else f"{edit.doing} (the name becomes {str(turns).lower()})"
-            seen.add(name)
+            name = edit.doing if edit.doing not in taken else f"{edit.doing} (the name becomes {str(turns).lower()})"
             tested = self._tested(named, edit, term, turns, truth, [self._seed, named.unit, number])
             counted = {"unit": named.unit, "edit": name, "turns": str(turns).lower()}
             proof.tried.append(counted | {"tried": tested.tried, "pairs": len(tested.items)})
             if len(tested.items) < LEAST:
-                proof.notes.append(
-                    f"Unit {named.unit}: {name} made the name {str(turns).lower()} in {len(tested.items)} of "
-                    f"{tested.tried} {self._data.level}s tried; fewer than {LEAST} tell nothing."
-                )
+                # Of the user's own edits one way is enough: the other is the other turn of the same words.
+                if term is not None or edit.doing in lost:
+                    proof.notes.append(self._too_few(named, name, turns, tested))
+                lost.append(edit.doing)
                 continue
+            taken.add(name)
             head = counted | {"formula": str(named.formula), "term": edit.term, "side": edit.side}
             self._measure(named, place, tested, head, proof)
+
+    def _too_few(self, named: NamedUnit, name: str, turns: bool, tested: _Tested) -> str:
+        return (
+            f"Unit {named.unit}: {name} made the name {str(turns).lower()} in {len(tested.items)} of {tested.tried} "
+            f"{self._data.level}s tried; fewer than {LEAST} tell nothing."
+        )
 
     def _edits(
         self, named: NamedUnit, own: Sequence[UserEdit], proof: Proof

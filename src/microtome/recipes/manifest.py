@@ -56,6 +56,19 @@ def class_map(model: Model | TextModel, classes: tuple[str, ...]) -> Int[np.ndar
     return matched if (matched >= 0).any() else None
 
 
+def class_notes(
+    model: Model | TextModel, classes: tuple[str, ...], matched: Int[np.ndarray, "klass"] | None
+) -> list[str]:
+    """What to know where a model answers with classes and none of them is one of the data's."""
+    if not model.classes or not classes or matched is not None:
+        return []
+    ours, theirs = (", ".join(names[:3]) + (" ..." if len(names) > 3 else "") for names in (classes, model.classes))
+    return [
+        f"None of the data's classes ({ours}) is an answer of the model's ({theirs}), so nothing is said of right and "
+        "wrong."
+    ]
+
+
 def answers_right(recording: Recording, classes: Int[np.ndarray, "klass"] | None) -> Int[np.ndarray, "image"]:
     """1 where the model was right, 0 where it was wrong, -1 where nobody knows."""
     right = np.full(len(recording.items), -1, np.int64)

@@ -60,7 +60,10 @@ def _status(result: SlotResult, verdict: Verdict, q: float, chance: ChanceSettin
     if not any(result.active) and result.on_void:
         return "silent", "It fires only where nothing is annotated, so nothing can be said of it."
     if not any(result.active):
-        return "silent", "It never fires above its threshold: its activation is the same almost everywhere."
+        return (
+            "silent",
+            "It never fires above its threshold: too many of its largest activations are equal, if not all.",
+        )
     if result.skipped:
         return (
             "skipped",
@@ -74,11 +77,11 @@ def _status(result: SlotResult, verdict: Verdict, q: float, chance: ChanceSettin
     score = result.scores[0]
     if not score > verdict.chance:
         reached = f"chance reaches {verdict.chance:.3f}"
-        return "not named", f"Its best formula scores {score:.3f} on held-out images; {reached}."
+        return "not named", f"Its best formula scores {score:.3f} on the held-out half; {reached}."
     if not q <= chance.fdr:
         return (
             "not named",
-            f"Its best formula scores {score:.3f} on held-out images against {verdict.chance:.3f} by chance, "
+            f"Its best formula scores {score:.3f} on the held-out half against {verdict.chance:.3f} by chance, "
             f"which is not enough to rule chance out (p = {verdict.p:.2g}, q = {q:.2g}, limit {chance.fdr:g}).",
         )
     return "named", ""

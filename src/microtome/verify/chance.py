@@ -242,6 +242,8 @@ class NullPool:
         # With fewer than four draws a unit has no spread of its own: raw scores are pooled then.
         if drawn and min(len(draws[slot]) for slot in drawn) >= DRAWS_LEAST:
             floor = FLOOR * float(np.median([draws[slot].std(ddof=1) for slot in drawn]))
+            # Draws that are all equal have a spread of rounding alone.
+            floor = floor if floor > ROUNDING else 0.0
             for slot in drawn:
                 self._scores[slot], self._standing[slot] = standings(float(scores[slot]), draws[slot], floor=floor)
 
