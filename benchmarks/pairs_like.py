@@ -63,12 +63,13 @@ def alike(table: SignatureTable, *, seed: int = 0) -> tuple[tuple[int, ...], ...
 
 
 def planted(table: SignatureTable, *, units: int, seed: int = 0) -> Activity:
-    """Units that fire on 70 % of the rows where one of three concepts holds and on 15 % of all rows.
+    """Units that fire on 70 % of the rows where one of three words holds and on 15 % of all rows.
 
     The three are drawn from places 5 to 200 by frequency.
     """
     generator = np.random.default_rng([seed, 2])
-    likely = np.argsort(-table.concept_counts, kind="stable")[5:200]
+    by_count = np.argsort(-table.concept_counts, kind="stable").tolist()
+    likely = [c for c in by_count if table.concepts[c].category.endswith("tok")][5:200]
     indptr, members = table.columns
     rows, pointers = [], [0]
     for _ in range(units):

@@ -2,7 +2,8 @@
 
 Mu & Andreas 2020, section 3: seeds are the best single concepts; then each beam formula x each concept x
 {OR, AND, AND NOT}: 18,000 candidates at length 3 with 300 concepts and a beam of 10; shorter formulas stay;
-candidates of equal truth are not merged. Masks are packed to bits and counted with the processor's population count.
+candidates of equal truth are not merged. Masks packed to bits are counted with the processor's population count; masks
+of one byte an element are counted as the published code does it, intersection and union apart.
 """
 
 from __future__ import annotations
@@ -16,23 +17,26 @@ class PublishedBeam:
     Parameters
     ----------
     masks:
-        uint8 [concept, bytes]: packed masks.
+        uint8 [concept, bytes]: packed masks; or bool [concept, element].
     """
 
     def __init__(self, masks: np.ndarray) -> None:
         self.masks = masks
 
     def iou(self, mask: np.ndarray, unit: np.ndarray, active: int) -> float:
-        """IoU of two packed masks."""
+        """IoU of two masks."""
+        if mask.dtype == bool:
+            return float(np.logical_and(mask, unit).sum() / np.logical_or(mask, unit).sum())
         both = int(np.bitwise_count(mask & unit).sum())
         union = int(np.bitwise_count(mask).sum()) + active - both
         return both / union if union else 0.0
 
     def search(self, unit: np.ndarray, *, width: int, longest: int) -> tuple[float, int]:
         """Best IoU at `longest`, and how many candidates were evaluated."""
-        words = self.masks.view(np.uint64)
-        unit = unit.view(np.uint64)
-        active = int(np.bitwise_count(unit).sum())
+        words, active = self.masks, int(unit.sum())
+        if words.dtype != bool:
+            words, unit = words.view(np.uint64), unit.view(np.uint64)
+            active = int(np.bitwise_count(unit).sum())
         present = [c for c in range(len(words)) if np.any(words[c] & unit)]
         beam = sorted(((self.iou(words[c], unit, active), c) for c in present), key=lambda pair: -pair[0])[:width]
         kept = [(score, words[c]) for score, c in beam]

@@ -23,11 +23,16 @@ SECTIONS = {
 }
 
 
+def _section(name: str) -> str:
+    """The section of this name in any case."""
+    return next((title for title in SECTIONS if title.casefold() == name.casefold()), name)
+
+
 def main() -> None:
     """Print the table, section by section as they finish."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=list(SECTIONS), help="one section")
+    parser.add_argument("--only", type=_section, choices=list(SECTIONS), help="one section")
     options = parser.parse_args()
     console = Console(width=130)
     console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}")

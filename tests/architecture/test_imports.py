@@ -89,6 +89,7 @@ def test_public_names_load_when_asked_for() -> None:
 COMMANDS = [
     [],
     ["dissect"],
+    ["edit"],
     ["demo"],
     ["layers"],
     ["report"],

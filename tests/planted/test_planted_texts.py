@@ -56,7 +56,7 @@ def judge_positions(search: UnitSearch, positions: list[np.ndarray]) -> list[Jud
     recording = search.recording
     draws = ChanceDraws(
         CHANCE, heldout=recording.items.heldout, annotated=recording.annotated, slots=len(positions),
-        grid=recording.grid, turned=recording.padded,
+        grid=recording.grid, lengths=recording.lengths,
     )  # fmt: skip
     results = [search.one(k, Slot(k, 0, 0.0, np.inf), own, draws) for k, own in enumerate(positions)]
     return judge_slots(results, CHANCE, routes=search.routes)

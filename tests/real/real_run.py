@@ -11,6 +11,11 @@ from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress, silent
 
 
+def unchanged(result: Dissection, progress: Progress) -> Dissection:
+    """The run as it is."""
+    return result
+
+
 @dataclass(frozen=True)
 class RealRun:
     """One dissection of a real network on real data.
@@ -29,6 +34,8 @@ class RealRun:
         (shared data, run folder, settings, command, progress) -> the run.
     settings:
         As docs/results has it; tests ask for fewer permutations.
+    finish:
+        What is done with the finished run before its page is written, where it is not done yet.
     """
 
     name: str
@@ -38,6 +45,7 @@ class RealRun:
     command: tuple[str, ...]
     make: Callable[[Path, Path, DissectSettings, tuple[str, ...], Progress], Dissection]
     settings: DissectSettings
+    finish: Callable[[Dissection, Progress], Dissection] = unchanged
 
     def run(
         self,

@@ -47,9 +47,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _made(run: RealRun, shared: Path, folder: Path, *, anew: bool) -> Dissection:
-    if (folder / "manifest.json").exists() and not anew:
-        sys.stderr.write(f"{run.name}: the run at {folder} is complete and used again\n")
-        return Dissection(folder)
     last = ""
 
     def progress(what: str, done: int, total: int) -> None:
@@ -58,9 +55,12 @@ def _made(run: RealRun, shared: Path, folder: Path, *, anew: bool) -> Dissection
             sys.stderr.write(f"{run.name}: {what}\n")
             last = what
 
+    if (folder / "manifest.json").exists() and not anew:
+        sys.stderr.write(f"{run.name}: the run at {folder} is complete and used again\n")
+        return run.finish(Dissection(folder), progress)
     if anew and folder.exists():
         shutil.rmtree(folder)
-    return run.run(shared, folder, progress=progress)
+    return run.finish(run.run(shared, folder, progress=progress), progress)
 
 
 def _complete(folder: Path, run: RealRun) -> bool:

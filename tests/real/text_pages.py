@@ -13,7 +13,9 @@ from microtome.recipes.result import Dissection
 from microtome.zoo.train_nli import REPORTED
 from tests.real.page_parts import Sections, best_units, interval, label_of, number, percent, small, table
 
-BEST, TEXTS, AROUND, QUOTED = 10, 2, 14, 160
+BEST, TEXTS = 10, 2
+LEFT, RIGHT = 28, 10
+"""Tokens shown before and behind the one where a unit is highest."""
 LEAST_PAIRS, ARTEFACTS_A_CLASS, RULES, CASES = 200, 4, 3, 3
 SHORTCUTS = ("oth:overlap:75", "oth:subset", "oth:negation:hyp")
 """Concepts that are always among the artefacts: what is known of such data."""
@@ -78,13 +80,14 @@ def _table_of_best(result: Dissection, best: Sequence[dict[str, Any]]) -> str:
     }
     accuracy = {row["unit"]: row["accuracy_active"] for row in result.units.to_pylist()}
     weights = _weights(result)
-    heads = ["unit", "fires on", f"{label} held out, 1 concept", f"up to {longest}", "by chance", "p"]
+    heads = ["unit", "fires on", f"{label} held out", "of 1 concept", f"of up to {longest}", "by chance", "p"]
     heads += ["accuracy when active"] * any(accuracy.values()) + ["weight to"] * bool(weights)
     rows = []
     for row in best:
         unit = row["unit"]
         last = max(length for own, length in lengths if own == unit)
-        cells = [unit, cell(row["words"]), number(lengths[unit, 1]), number(lengths[unit, last])]
+        cells = [unit, cell(row["words"])]
+        cells += [number(score) for score in (row["score_heldout"], lengths[unit, 1], lengths[unit, last])]
         cells += [number(row["chance"]), small(row["p"])]
         cells += [percent(accuracy[unit])] * any(accuracy.values()) + [weights.get(unit, "")] * bool(weights)
         rows.append(cells)
@@ -122,7 +125,7 @@ def _examples(result: Dissection, best: Sequence[dict[str, Any]]) -> str:
 
 def _quoted(row: dict[str, Any], *, tokens: bool) -> str:
     pieces, bold = row["pieces"], row["active" if tokens else "marked"]
-    first, last = (max(0, row["col"] - AROUND), row["col"] + AROUND // 2) if tokens else (0, len(pieces))
+    first, last = (max(0, row["col"] - LEFT), row["col"] + RIGHT) if tokens else (0, len(pieces))
     parts: list[str] = []
     for marked, run in groupby(range(first, min(last, len(pieces))), key=lambda at: bold[at]):
         text = "".join(pieces[at] for at in run)

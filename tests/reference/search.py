@@ -163,3 +163,19 @@ def _cut(candidates: list[Candidate], width: int) -> list[Candidate]:
 def best_single(columns: dict[str, np.ndarray], unit: np.ndarray) -> tuple[str, float]:
     """The concept of the highest IoU; the first of equals."""
     return max(((name, iou(column, unit)) for name, column in columns.items()), key=lambda pair: pair[1])
+
+
+def best_beside(columns: dict[str, np.ndarray], unit: np.ndarray, *, singles: int) -> float:
+    """The highest IoU of f OR (x AND y), f OR (x AND NOT y), f AND (x OR y) for the best single terms f.
+
+    x is a concept, y any term; of terms of equal IoU the first count as the best.
+    """
+    order = sorted(columns, key=lambda name: -iou(columns[name], unit))[:singles]
+    plain = [column for name, column in columns.items() if isinstance(term_of(name), Leaf)]
+    return max(
+        iou(mask, unit)
+        for f in (columns[name] for name in order)
+        for x in plain
+        for y in columns.values()
+        for mask in (f | (x & y), f | (x & ~y), f & (x | y))
+    )

@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 from microtome.core.formula import evaluate, leaves
 from microtome.methods.dissect.compositional import Compositional
 from microtome.methods.dissect.exact import Exact
+from microtome.methods.dissect.exact_pairs import BESIDE
 from microtome.models.text import TextModel
 from microtome.record.counting import HalfCounter, HalfCounts, RankCounter, Slot, positions_of
 from microtome.record.items import halve
@@ -93,7 +94,7 @@ def test_beam_over_terms_equals_its_twin(world: TermWorld, width: int, longest: 
         assert str(mine.formula) == str(literal.formula)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(tiny_worlds)
 def test_the_best_of_three_terms_is_the_best_of_all(world: TermWorld) -> None:
     found = Exact(max_length=3).prepare(world.table)(*world.activity)
@@ -112,6 +113,19 @@ def test_longer_formulas_start_from_the_proved_pair(world: TermWorld) -> None:
         assert (explanation.certificate is None) == (explanation.length > 2)
     scores = [explanation.iou for explanation in found]
     assert scores == sorted(scores)
+
+
+@settings(max_examples=40, deadline=None)
+@given(worlds)
+def test_three_leaves_are_the_best_of_beam_pair_and_pairs_beside_the_best_terms(world: TermWorld) -> None:
+    found = Exact(max_length=3, exact_length=2).prepare(world.table)(*world.activity)
+    if len(found) < 3:
+        return
+    beam = search.beam(world.columns, world.unit, width=10, longest=3)
+    check_counts(world, found[2])
+    assert found[2].iou == max(
+        beam[-1].score, found[1].iou, search.best_beside(world.columns, world.unit, singles=BESIDE)
+    )
 
 
 class Passed:

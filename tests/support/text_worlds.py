@@ -296,6 +296,24 @@ def token_model(*, words: int = 20, extra: int = 5, seed: int = 0) -> TextModel:
     return wrap_text(TokenNet(own, before), encoder=encoder, device="cpu", spec="token net")
 
 
+class PlaceNet(nn.Module):
+    """Unit k is 1 at token k of every text, whatever stands there, and 0 elsewhere."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.units, self.out = units, nn.Identity()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        # The begin token is in front.
+        at = torch.arange(ids.shape[1]) - 1
+        return self.out((at[:, None] == torch.arange(self.units)).float().expand(len(ids), -1, -1))
+
+
+def place_model(units: int, *, words: int = 20) -> TextModel:
+    """`PlaceNet` with its layer `out`."""
+    return wrap_text(PlaceNet(units), encoder=WordsEncoder(word_names(words), sides=1), device="cpu", spec="place net")
+
+
 def planted_recording(items: Items, *, units: int) -> Recording:
     """The labels of texts as a finished pass; activations are absent, peaks are zero."""
     data = items.sets[0]

@@ -26,7 +26,28 @@ def test_tutorial_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert blocks
     for block in blocks:
         exec(compile(block, str(page), "exec"), names)
-    assert (tmp_path / "runs/first/index.html").exists()
+    assert list(tmp_path.glob("runs/*/index.html"))
+
+
+def test_the_sample_property_gathers_what_it_names(tmp_path: Path) -> None:
+    from microtome.data.text.open import TextSettings, open_texts
+
+    page = code_of(DOCS / "how-to/bring-your-texts.md")
+    file = tmp_path / "cues.py"
+    file.write_text(next(block for block in page if "def judgement" in block), encoding="utf-8")
+    data = open_texts("world@90", TextSettings(properties=(f"{file}:judgement", f"{file}:opening")))
+    names = [concept.name for concept in data.concepts]
+    held = [names.index("judgement") in data.read(k).sets[0] for k in range(len(data))]
+    words = ("beloved", "borrowed", "expensive", "famous", "favourite", "old")
+    assert held == [any(f" {word}" in data.texts(k)[1] for word in words) for k in range(len(data))]
+    assert 0 < sum(held) < len(held)
+    assert any(name.startswith("opening:") for name in names)
+
+
+def test_texts_are_opened_from_python_as_written() -> None:
+    names: dict[str, object] = {}
+    exec(code_of(DOCS / "how-to/bring-your-texts.md")[-1], names)
+    exec("import microtome\n" + code_of(DOCS / "how-to/bring-your-text-model.md")[-1], names)
 
 
 def test_the_sample_method_works() -> None:

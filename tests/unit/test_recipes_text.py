@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from microtome.core.concept import Concept
 from microtome.core.errors import OptionError
 from microtome.core.formula import Formula, Neighbours, evaluate, leaves
 from microtome.core.parse import parse
@@ -25,7 +26,16 @@ from microtome.store.tables import COLUMNS, table_schema
 from microtome.verify.correlation import correlate
 from microtome.verify.proportions import wilson
 from tests.support.listed import Listed, random_images, small_model
-from tests.support.text_worlds import LABELS, SIDES, ListedTexts, pair_model, pair_texts, token_model, token_texts
+from tests.support.text_worlds import (
+    LABELS,
+    SIDES,
+    ListedTexts,
+    pair_model,
+    pair_texts,
+    place_model,
+    token_model,
+    token_texts,
+)
 
 ROOT = Path(__file__).parents[2]
 OF_EDITS = {"edits", "edit_pairs", "adversarial", "adversarial_pairs"}
@@ -40,7 +50,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Dissection:
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Dissection:
-    settings = replace(SETTINGS, quantile=0.1)
+    settings = replace(SETTINGS, quantile=0.1, min_active=5)
     return dissect(
         token_model(extra=2), "sum", TOKENS, out=tmp_path_factory.mktemp("tokens") / "run", settings=settings
     )
@@ -264,7 +274,7 @@ def test_active_and_min_active_as_told(tmp_path: Path) -> None:
 
 
 def test_what_was_not_stored_is_computed_again(tokens: Dissection, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, quantile=0.1, recompute=True)
+    settings = replace(SETTINGS, quantile=0.1, min_active=5, recompute=True)
     again = dissect(token_model(extra=2), "sum", TOKENS, out=tmp_path / "run", settings=settings)
     for name in tokens.tables:
         assert again.table(name).equals(tokens.table(name)), name
@@ -280,6 +290,22 @@ def test_counts_are_enough_to_search_again(run: Dissection) -> None:
         truth = table.holds(chosen[row["unit"]])
         both, union = int(counts[truth[rows]].sum()), table.count(chosen[row["unit"]]) + int(counts.sum())
         assert row["iou"] == pytest.approx(both / (union - both))
+
+
+def test_a_unit_of_a_place_in_the_window_can_be_named(tmp_path: Path) -> None:
+    """Texts that are re-paired are turned as well, or the null would meet the same place again, and beat any unit."""
+    plain = token_texts(60, seed=3, mentions=False)
+    third = len(plain.concepts)
+    texts = [
+        replace(text, sets=tuple((*own, third) if at == 2 else own for at, own in enumerate(text.sets)))
+        for text in plain.listed
+    ]
+    data = ListedTexts(texts, (*plain.concepts, Concept("place:third", "place")), level="token")
+    settings = DissectSettings(permutations=20, max_length=1, active="positive")
+    run = dissect(place_model(4), "out", data, out=tmp_path / "run", settings=settings)
+    rows = run.units.to_pylist()
+    assert (rows[2]["formula"], rows[2]["iou_heldout"]) == ("place:third", 1)
+    assert [row["named"] for row in rows] == [False, False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,22 @@ from microtome.data.text.edit_file import UserEdit, read_edits
 from microtome.data.text.edit_removal import removed
 from microtome.data.text.edit_templates import inserted
 from microtome.data.text.edit_words import Lexicon
+from microtome.data.text.edit_world import world_of
 from microtome.data.text.edited import Retold
 from microtome.data.text.open import TextSettings, open_texts
 from microtome.data.text.vectors import Vectors
 from microtome.data.text.words import passage_of
+from microtome.data.world.pairs_artefacts import shows_cue
 
 PEOPLE = ("man", "woman", "boy", "girl", "dog", "actor")
 DOINGS = ("walking", "sleeping", "reading", "running")
 PLACES = ("in the park", "on a bench", "near the house", "with two friends")
-MANY = ("Two men are sitting.", "Three old women are singing loudly.", "The black dogs run.", "He holds a red ball.")
+MANY = (
+    "Two men are sitting.",
+    "Three old women are singing loudly near the house with two friends.",
+    "The black dogs run.",
+    "He holds a red ball.",
+)
 
 
 @pytest.fixture(scope="module")
@@ -234,3 +241,71 @@ def test_tokens_are_not_edited(data: TextData) -> None:
             Retold(data, TextSettings())
     finally:
         data.level = "pair"
+
+
+def test_sentences_are_edited_too(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.tsv"
+    lines = [f"{who} is {doing} {place}." for who, doing, place in product(PEOPLE, DOINGS, PLACES)]
+    path.write_text("text\n" + "\n".join(f"A {line}" if k % 2 else "Nobody sleeps." for k, line in enumerate(lines)))
+    texts = open_texts(path)
+    told = Retold(texts, TextSettings())
+    book = EditBook(texts, told, Lexicon(texts.read(k).sides[0] for k in range(len(texts))))
+    expected = {"tok:man": ("A dog is reading.", "A dog is reading with a man."),
+                "negation": ("A dog is reading.", "A dog is not reading."),
+                "length:short": ("A dog is reading near the house.", "A dog is reading.")}  # fmt: skip
+    for name, (before, after) in expected.items():
+        plan = book.plan(next(leaves(parse(name))), parse(name))
+        found = [version for edit in plan.edits if edit.makes for version in edit.versions(book.told((before,)))]
+        flipped = told.holds(parse(name), told.concepts(found))
+        assert next(version for version, holds in zip(found, flipped, strict=True) if holds) == (after,)
+
+
+def test_tags_of_edited_texts_come_from_the_tagger(tmp_path: Path) -> None:
+    nltk = pytest.importorskip("nltk")
+    assert nltk
+    lines = []
+    for who, doing in product((*PEOPLE, "red", "old"), DOINGS):
+        tags = [("A", "DT"), (who, "JJ" if who in ("red", "old") else "NN"), ("is", "VBZ"), (doing, "VBG"), (".", ".")]
+        rows = (f"{k}\t{word}\t{word}\t_\t{tag}\t_\t0\t_\t_\t_" for k, (word, tag) in enumerate(tags, start=1))
+        lines.append("\n".join(rows) + "\n")
+    gold = tmp_path / "gold.conllu"
+    gold.write_text("\n".join(lines) + "\n")
+    pairs = tmp_path / "pairs.jsonl"
+    rows = [{"premise": f"A {a} is reading.", "hypothesis": f"A {b} {a} is {c}.", "label": "neutral"}
+            for a, b, c in product(PEOPLE, ("red", "old", ""), DOINGS)]  # fmt: skip
+    pairs.write_text("\n".join(json.dumps(row).replace("  ", " ") for row in rows))
+    settings = TextSettings(tagger=f"nltk:{gold}")
+    texts = open_texts(pairs, settings)
+    told = Retold(texts, settings)
+    assert told.concepts([texts.texts(5)]) == [frozenset(texts.read(5).sets[0])]
+    book = EditBook(texts, told, Lexicon(side for k in range(len(texts)) for side in texts.read(k).sides))
+    formula = parse("hyp:tag:JJ")
+    into, out = book.plan(next(leaves(formula)), formula).edits
+    plain, dressed = ("A man is reading.", "A man is sleeping."), ("A man is reading.", "A red man is sleeping.")
+    assert told.holds(formula, told.concepts(list(into.versions(book.told(plain))))).any()
+    assert next(iter(out.versions(book.told(dressed)))) == plain
+    bare = book.plan(next(leaves(formula)), formula)
+    assert not bare.missing
+    untagged = EditBook(texts, Retold(texts, TextSettings(tagger="none")), Lexicon([]))
+    assert "no tagger gives edited texts" in untagged.plan(next(leaves(formula)), formula).missing[0]
+
+
+def test_pairs_of_the_planted_world_are_edited_by_their_grammar() -> None:
+    """The texts are those of the world, the label that its logic computes stays, the cue comes and goes."""
+    texts = open_texts("world:heldout@60?seed=3")
+    world = world_of(texts)
+    assert world is not None
+    seen = 0
+    for index in range(len(texts)):
+        pair = world.pair(texts.texts(index))
+        assert (pair.premise, pair.hypothesis) == texts.texts(index)
+        for on in (True, False):
+            edited = world.cued(texts.texts(index), "overlap", on=on)
+            if edited is not None:
+                assert shows_cue("overlap", *edited) == on != shows_cue("overlap", *texts.texts(index))
+                seen += 1
+    assert seen >= 20
+
+
+def test_other_texts_have_no_grammar(data: TextData) -> None:
+    assert world_of(data) is None

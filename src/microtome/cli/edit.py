@@ -69,9 +69,9 @@ def _units_table(rows: list[Row]) -> Table:
     """What each edit does, and in brackets its control."""
     table = Table(title="What editing does to the units (and a control edit)", title_justify="left")
     table.add_column("unit", justify="right")
-    table.add_column("edit", min_width=24)
-    for name in ("name", "pairs", "unit", "p", "answers"):
-        table.add_column(name, justify="right")
+    table.add_column("edit")
+    for name in ("name", "pairs", "change", "p", "answers"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         change = f"{row['change']:+.2f} ({row['control_change']:+.2f})"
         answers = f"{_share(row.get('flipped'))} ({_share(row.get('control_flipped'))})" if "flipped" in row else ""
@@ -84,10 +84,10 @@ def _units_table(rows: list[Row]) -> Table:
 def _rules_table(rows: list[Row]) -> Table:
     """How often each rule fools the model, most often first."""
     table = Table(title="Edits with a known true label that fool the model", title_justify="left")
-    table.add_column("rule", min_width=24)
+    table.add_column("rule")
     table.add_column("true label")
     for name in ("pairs", "fooled", "before", "control", "p"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in sorted(rows, key=lambda row: -row["rate"]):
         shares = [_share(row[name]) for name in ("rate", "before", "control")]
         table.add_row(Text(row["rule"]), row["true_label"], str(row["pairs"]), *shares, f"{row['p']:.1g}")

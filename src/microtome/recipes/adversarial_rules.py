@@ -28,7 +28,9 @@ _MUTUAL = frozenset(
     ["meeting", "kissing", "hugging", "embracing", "facing", "fighting", "marrying", "dating", "joining", "touching"]
 )
 _OPENING: frozenset[Kind] = frozenset({"determiner", "possessive", "number", "adjective", "noun", "plural"})
-_BEFORE_NOUNS: frozenset[Kind] = frozenset({"determiner", "possessive"})
+
+
+_ARTICLES: tuple[tuple[Kind], ...] = (("determiner",), ("possessive",), ("number",))
 
 
 @dataclass(frozen=True)
@@ -201,39 +203,70 @@ def _exchanged(lexicon: Lexicon) -> Callable[[Case, np.random.Generator], Trick 
     both ways are left out. Wrong is the answer entailment. Control: another noun instead of the premise's object."""
 
     def make(case: Case, draw: np.random.Generator) -> Trick | None:
-        found = _clause(case.sides[0])
+        clause = _clause(case.sides[0])
         pool = [word for word in lexicon.frequent("noun", 40) if word not in case.sides[0].words]
-        if found is None or not pool:
+        if clause is None or not pool:
             return None
-        one, verb, other = found
-        rest = [*other[:-1], pool[int(draw.integers(len(pool)))]]
+        rest = _Phrase((*clause.whom.words[:-1], pool[int(draw.integers(len(pool)))]), several=False)
         wrong = frozenset({"entailment"})
-        edited, control = (_sentence([*who, "is", verb, *one]) for who in (other, rest))
+        edited, control = (
+            _sentence([*who.words, "are" if who.several else "is", clause.verb, *clause.who.words])
+            for who in (clause.whom, rest)
+        )
         return _tricked(case, edited, control, wrong, wrong)
 
     return make
 
 
-def _clause(told: Told) -> tuple[list[str], str, list[str]] | None:
-    """Who, verb in -ing, whom, of a sentence that begins so with singular nouns; None of others."""
-    one, at = _noun_phrase(told, 0)
-    if one is None or at + 2 >= len(told.words) or told.words[at] != "is" or told.kinds[at + 1] != "ing":
-        return None
-    other, end = _noun_phrase(told, at + 2)
-    verb = told.words[at + 1]
-    after = told.kinds[end] if end < len(told.kinds) else "mark"
-    if other is None or after not in ("mark", "preposition") or verb in _MUTUAL or one[1:] == other[1:]:
-        return None
-    return one, verb, other
+@dataclass(frozen=True)
+class _Phrase:
+    """Article, adjectives and noun."""
+
+    words: tuple[str, ...]
+    several: bool
 
 
-def _noun_phrase(told: Told, at: int) -> tuple[list[str] | None, int]:
-    """Article, adjectives and a singular noun from a place on, and the place behind; None where there is none."""
-    end = at + 1
-    while end < len(told.kinds) and told.kinds[end] == "adjective":
+@dataclass(frozen=True)
+class _Clause:
+    """Who does what to whom; the verb in -ing."""
+
+    who: _Phrase
+    verb: str
+    whom: _Phrase
+
+
+def _clause(told: Told) -> _Clause | None:
+    """What a sentence begins with where that is such a clause: "a man in red hats is riding a horse"; else None."""
+    who, at = _noun_phrase(told, 0)
+    while who is not None and told.kinds[at : at + 1] == ("preposition",):
+        start = at + 1 + (told.kinds[at + 1 : at + 2] in _ARTICLES)
+        at = _nouns_end(told, start)
+        if at == start:
+            return None
+    at += told.words[at : at + 1] in (("is",), ("are",))
+    if who is None or told.kinds[at : at + 1] != ("ing",) or told.words[at] in _MUTUAL:
+        return None
+    whom, end = _noun_phrase(told, at + 1)
+    ends = told.kinds[end : end + 1] in ((), ("mark",), ("preposition",), ("conjunction",), ("ing",))
+    if whom is None or not ends or told.words[end : end + 1] in (("of",), ("and",)) or whom.words[1:] == who.words[1:]:
+        return None
+    return _Clause(who, told.words[at], whom)
+
+
+def _noun_phrase(told: Told, at: int) -> tuple[_Phrase | None, int]:
+    """Article, adjectives and noun from a place on, and the place behind; None and the same place without one."""
+    end = _nouns_end(told, at + 1)
+    if told.kinds[at : at + 1] not in _ARTICLES or end == at + 1:
+        return None, at
+    return _Phrase(told.words[at:end], told.kinds[end - 1] == "plural"), end
+
+
+def _nouns_end(told: Told, at: int) -> int:
+    """The place behind the adjectives and nouns from a place on; the same place where no noun ends them."""
+    end = at
+    while end < len(told.kinds) and told.kinds[end] in ("adjective", "noun", "plural"):
         end += 1
-    fits = end < len(told.kinds) and told.kinds[at] in _BEFORE_NOUNS and told.kinds[end] == "noun"
-    return (list(told.words[at : end + 1]), end + 1) if fits else (None, at)
+    return end if end > at and told.kinds[end - 1] != "adjective" else at
 
 
 def _sentence(words: Sequence[str]) -> str:

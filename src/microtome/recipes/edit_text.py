@@ -129,8 +129,10 @@ def edit_texts(
         prover.prove(one, place, [edit for edit in own if edit.unit in (None, one.unit)], proof)
     progress("editing texts", len(named), len(named))
     weights = done.table("class_weights").to_pylist() if "class_weights" in done.tables else []
-    fooling = fool(opened, prover.book, prover.lexicon, asker, model=loaded, named=named, weights=weights,
-                   most=5 * settings.pairs, seed=settings.seed, progress=progress)  # fmt: skip
+    fooling = fool(
+        opened, prover.book, prover.lexicon, asker, model=loaded, named=_all_named(done, named), weights=weights,
+        most=5 * settings.pairs, seed=settings.seed, progress=progress,
+    )  # fmt: skip
     _write(done, settings, proof, fooling)
     return Edited(Dissection(done.path), proof, fooling)
 
@@ -166,11 +168,7 @@ def _check_texts(run: Dissection) -> None:
 
 def _chosen(run: Dissection, settings: EditSettings) -> list[NamedUnit]:
     """The units to prove, best first. Raises OptionError or RunError where there is none."""
-    rows: dict[int, Row] = {}
-    # Of a unit in ranges the highest stays, which comes last: what an edit puts in drives the unit up.
-    for row in sorted(run.units.to_pylist(), key=lambda row: row["range"]):
-        if row["formula"] is not None:
-            rows[row["unit"]] = row
+    rows = _explained(run)
     if settings.units is not None:
         wrong = [unit for unit in settings.units if unit not in rows]
         if wrong or not settings.units:
@@ -179,20 +177,34 @@ def _chosen(run: Dissection, settings: EditSettings) -> list[NamedUnit]:
                 expected="units that the run explained",
                 next_step=f'see them with: microtome query {run.path} "select unit, formula from units"',
             )
-        found = [rows[unit] for unit in dict.fromkeys(settings.units)]
-    else:
-        found = [row for row in rows.values() if row["named"]]
-        found = sorted(found, key=lambda row: (-row["score_heldout"], row["unit"]))[: settings.top]
+        return [_named_unit(rows[unit]) for unit in dict.fromkeys(settings.units)]
+    found = [row for row in rows.values() if row["named"]]
+    found = sorted(found, key=lambda row: (-row["score_heldout"], row["unit"]))[: settings.top]
     if not found:
         raise RunError(
             f"{run.path} names no unit, so there is nothing to prove.",
             expected="a named unit",
             next_step="name units with --units all the same, or make a run on more data",
         )
-    return [
-        NamedUnit(row["unit"], parse(row["formula"]), row["low"], math.inf if row["high"] is None else row["high"])
-        for row in found
-    ]
+    return [_named_unit(row) for row in found]
+
+
+def _explained(run: Dissection) -> dict[int, Row]:
+    """The row of each unit that has a formula; of a unit in ranges the highest, which an edit drives it into."""
+    rows = sorted(run.units.to_pylist(), key=lambda row: row["range"])
+    return {row["unit"]: row for row in rows if row["formula"] is not None}
+
+
+def _named_unit(row: Row) -> NamedUnit:
+    high = math.inf if row["high"] is None else row["high"]
+    return NamedUnit(row["unit"], parse(row["formula"]), row["low"], high)
+
+
+def _all_named(run: Dissection, proved: Sequence[NamedUnit]) -> list[NamedUnit]:
+    """The units that are proved, and every other that is named: their words make adversarial rules."""
+    known = {one.unit for one in proved}
+    rest = [row for unit, row in _explained(run).items() if row["named"] and unit not in known]
+    return [*proved, *map(_named_unit, rest)]
 
 
 def _check_own(own: Sequence[UserEdit], units: Sequence[int]) -> None:

@@ -4,7 +4,7 @@
     NEIGHBOURS(...)     put one of its words in, take all of them out
     hyp:tag:NN          put in a word that has this tag nearly always, take out all that have it
     oth:overlap:75      words of the hypothesis give way to words of the premise, or to others
-    oth:subset          the same
+    oth:subset          the same; of the planted world by its grammar, which keeps the label
     oth:negation:hyp    put "not", "no", "never" or "nobody" in, take every negation out
     oth:length, longer  put a phrase that says nothing at the end, cut phrases off
 
@@ -26,6 +26,7 @@ from microtome.data.text.edit_file import UserEdit
 from microtome.data.text.edit_removal import open_places, removed, without
 from microtome.data.text.edit_templates import INSERT, inserted
 from microtome.data.text.edit_words import Kind, Lexicon, Told
+from microtome.data.text.edit_world import world_of
 from microtome.data.text.edited import Retold, Texts
 from microtome.data.text.pair_concepts import NEGATIONS
 
@@ -100,6 +101,7 @@ class EditBook:
 
     def __init__(self, data: TextData, retold: Retold, lexicon: Lexicon) -> None:
         self._data, self._retold, self._lexicon = data, retold, lexicon
+        self._world = world_of(data)
 
     def told(self, texts: Texts) -> Sides:
         """An item's sides with the kind of each word."""
@@ -147,9 +149,11 @@ class EditBook:
         def controls(sides: Sides, draw: np.random.Generator) -> Iterator[Texts]:
             told = sides[place]
             places = [k for k, found in enumerate(told.words) if found == word]
-            for other in self._rivals(replacement, frozenset({*barred, replacement}), draw):
+            for other in self._rivals(replacement, frozenset({*barred, replacement}), draw)[:4]:
                 for text in _last(edit_sides.swapped(told, places, lambda _, other=other: other)):
                     yield _with(sides, place, text)
+            # Where the name is about the word that goes, every word in its place flips it: change another word.
+            yield from self._remove_others(place, barred)(sides, draw)
 
         doing = f"putting “{replacement}” in the place of “{word}” in the {side}"
         return Edit(doing, name, side, None, versions, controls)
@@ -207,13 +211,23 @@ class EditBook:
     def _overlap(self, term: Term, value: str) -> Plan:
         lexicon = self._lexicon
 
+        def by_grammar(sides: Sides, on: bool) -> Iterator[Texts]:
+            found = None if self._world is None else self._world.cued(_texts(sides), "overlap", on=on)
+            if found is not None:
+                yield found
+
         def more(sides: Sides) -> Iterator[Texts]:
+            yield from by_grammar(sides, True)
             yield from (_with(sides, 1, text) for text in edit_sides.more_shared(sides[0], sides[1]))
 
         def less(sides: Sides) -> Iterator[Texts]:
+            yield from by_grammar(sides, False)
             yield from (_with(sides, 1, text) for text in edit_sides.less_shared(sides[0], sides[1], lexicon))
 
         def controls(sides: Sides, draw: np.random.Generator) -> Iterator[Texts]:
+            idle = None if self._world is None else self._world.idle(_texts(sides))
+            if idle is not None:
+                yield idle
             yield from (_with(sides, 1, text) for text in edit_sides.as_shared(sides[0], sides[1], lexicon, draw))
 
         what = f"more than {value} % of" if value else "all of"
@@ -240,7 +254,7 @@ class EditBook:
         size = {"hyp": "longer than the premise"}.get(value, value.removeprefix("hyp-"))
         return Plan((
             Edit(f"making the {side} {size}", str(term), side, True, versions, controls),
-            Edit(f"making the {side} no longer {size}", str(term), side, False, versions, controls),
+            Edit(f"making the {side} not {size}", str(term), side, False, versions, controls),
         ))  # fmt: skip
 
     def _insert(self, place: int, words: Sequence[str]) -> Versions:
@@ -315,6 +329,10 @@ class EditBook:
     def _place(self, side: str) -> int:
         """Place of a side by the short name that concepts and files of edits use."""
         return 0 if side in ("pre", "text", "") or len(self._data.sides) == 1 else 1
+
+
+def _texts(sides: Sides) -> Texts:
+    return tuple(told.passage.text for told in sides)
 
 
 def _with(sides: Sides, place: int, text: str) -> Texts:

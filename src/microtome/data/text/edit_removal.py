@@ -139,7 +139,11 @@ def _pronouns(told: Told, places: Collection[int]) -> str | None:
     """The nouns at these places, each with its article and adjectives, as pronouns."""
     draft = Draft(told.passage)
     subject = subject_of(told)
+    taken = len(told.kinds)
     for place in sorted(places, reverse=True):
+        if place >= taken:
+            # It went with the noun behind it.
+            continue
         start = place
         while start and told.kinds[start - 1] in ("adjective", "number", "determiner", "possessive", "noun"):
             start -= 1
@@ -150,4 +154,5 @@ def _pronouns(told: Told, places: Collection[int]) -> str | None:
         draft.swap(place, ("they" if inside else "them") if several else "it")
         for _ in range(place - start):
             draft.drop(start)
+        taken = start
     return draft.text() or None

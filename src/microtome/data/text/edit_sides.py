@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from microtome.data.text.edit_draft import Draft
+from microtome.data.text.edit_removal import plain
 from microtome.data.text.edit_templates import appended
 from microtome.data.text.edit_words import OPEN, Lexicon, Told
 
@@ -62,9 +63,17 @@ def more_shared(premise: Told, hypothesis: Told) -> Iterator[str]:
 
 
 def less_shared(premise: Told, hypothesis: Told, lexicon: Lexicon) -> Iterator[str]:
-    """Hypotheses with fewer and fewer of the premise's words: frequent words of the same kind instead."""
+    """Hypotheses with fewer and fewer of the premise's words: plainer or else frequent ones instead."""
     places = shared_places(hypothesis, premise, shared=True)
-    yield from swapped(hypothesis, places, _fresh(premise, hypothesis, lexicon, None))
+    fresh, used = _fresh(premise, hypothesis, lexicon, None), {*premise.words, *hypothesis.words}
+
+    def choose(place: int) -> str | None:
+        options = plain(hypothesis.words[place], hypothesis.kinds[place])
+        word = next((word for word in options if word not in used), None) or fresh(place)
+        used.add(word or "")
+        return word
+
+    yield from swapped(hypothesis, places, choose)
 
 
 def as_shared(premise: Told, hypothesis: Told, lexicon: Lexicon, draw: np.random.Generator) -> Iterator[str]:
