@@ -181,8 +181,8 @@ class UnitSearch:
         )  # fmt: skip
 
     def _says_where(self, explanation: Explanation) -> bool:
-        by_name = self.recording.searched.by_name
-        return any(self.recording.local[by_name[leaf.name]] for leaf in leaves(explanation.formula))
+        table = self.recording.searched
+        return any(self.recording.local[m] for term in leaves(explanation.formula) for m in table.members(term))
 
     def _both_heldout(self, overlaps: Sequence[ConceptOverlap], counts: HalfCounts) -> list[int]:
         from microtome.methods.dissect.netdissect import concept_overlaps

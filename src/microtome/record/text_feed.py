@@ -85,7 +85,9 @@ class TextFeed:
         """
         one = self._token_batch if self.spatial else self._pooled_batch
         values, answers = self.batches.over(len(inputs), lambda first, last: one(inputs[first:last]))
-        stored = values.astype(np.float16 if self._settings.dtype == "float16" else np.float32)
+        # What float16 cannot hold becomes infinite, and the check below says which text it is.
+        with np.errstate(over="ignore"):
+            stored = values.astype(np.float16 if self._settings.dtype == "float16" else np.float32)
         check_finite(stored, names, layer=self.site.layer, item="text")
         return stored, answers
 

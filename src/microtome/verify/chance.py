@@ -132,8 +132,9 @@ class ChanceDraws:
                 continue
             # Texts of one length come in random order, so that they are all paired with all.
             ordered = members[np.lexsort((generator.random(len(members)), self._lengths[members]))]
-            for start in range(0, len(ordered), STRATUM):
-                like = ordered[start : start + STRATUM]
+            # Of nearly equal size: a last one of a single text would pair with itself.
+            strata = max(1, round(len(ordered) / STRATUM))
+            for like in np.array_split(ordered, strata):
                 pairing[like] = generator.permutation(like)
         return pairing
 

@@ -18,4 +18,5 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
         return 0.0, 1.0
     middle = (hits + Z * Z / 2) / (count + Z * Z)
     half = Z * math.sqrt(hits * (count - hits) / count + Z * Z / 4) / (count + Z * Z)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # The ends that are 0 or 1 by the formula are so to the last bit.
+    return 0.0 if not hits else middle - half, 1.0 if hits == count else middle + half
