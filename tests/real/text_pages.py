@@ -144,7 +144,8 @@ def _artefacts(result: Dissection) -> str:
     ):
         chosen += [row for row in rows if row["label"] == label][:ARTEFACTS_A_CLASS]
     for name in SHORTCUTS:
-        chosen += [row for row in rows if row["concept"] == name and row not in chosen][:1]
+        known = {row["concept"] for row in chosen}
+        chosen += [row for row in rows if row["concept"] == name and name not in known][:1]
     shown = [
         (
             f"`{row['concept']}`", row["label"], f"{row['elements']:,}", percent(row["share"]),
