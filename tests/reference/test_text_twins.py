@@ -261,7 +261,7 @@ def test_repaired_and_turned_counts(passed: Passed, seed: int) -> None:
 
 
 def test_ranks_by_set(passed: Passed) -> None:
-    """Doubled mid-ranks within each half, summed by set; also read against other texts."""
+    """Doubled mid-ranks within each half, summed by set; read against other texts, for as many tokens as a set has."""
     pairing, shifts = _pairing(passed, 5)
     count = len(passed.texts)
     for unit in range(len(passed.positions)):
@@ -271,11 +271,22 @@ def test_ranks_by_set(passed: Passed) -> None:
             ranks = iter((2 * rankdata(np.concatenate([text.values[:, unit] for text in members]))).tolist())
             expected: Counter[frozenset[str]] = Counter()
             moved: Counter[frozenset[str]] = Counter()
+            met: Counter[frozenset[str]] = Counter()
+            there: Counter[frozenset[str]] = Counter()
             for number in (n for n in range(count) if passed.texts[n].heldout == heldout):
                 other = passed.texts[pairing[number]].names
                 for at, names in enumerate(passed.texts[number].names):
                     rank = int(next(ranks))
                     expected[names] += rank
-                    moved[other[(at + int(shifts[number, 1])) % len(other)]] += rank
+                    there[names] += 1
+                    against = other[(at + int(shifts[number, 1])) % len(other)]
+                    moved[against] += rank
+                    met[against] += 1
             assert passed.named(counter(), heldout=heldout) == expected
-            assert passed.named(counter(pairing=pairing, shifts=shifts), heldout=heldout) == moved
+            middle = sum(there.values()) + 1
+            scaled = {
+                names: round(moved[names] * count / met[names]) if met[names] else middle * count
+                for names, count in there.items()
+            }
+            assert passed.named(counter(pairing=pairing, shifts=shifts), heldout=heldout) == scaled
+            assert passed.named(counter(shifts=shifts), heldout=heldout).total() == sum(expected.values())

@@ -131,7 +131,9 @@ class RankCounter:
 
         self._maps, self._width = np.asarray(recording.maps), recording.elements
         self._half = np.repeat(recording.items.heldout, self._width)
+        self._ragged = recording.lengths is not None
         self._lengths = np.ones(len(recording.items), np.int64) if recording.lengths is None else recording.lengths
+        self._weights = (recording.searched.weight, recording.heldout_weight)
         self._signatures = recording.searched.n_signatures
         self._doubled = np.zeros(len(self._half), np.int64)
         values = recording.values_of(place)
@@ -151,9 +153,16 @@ class RankCounter:
         for half in (False, True):
             kept = (self._half == half) & (maps >= 0)
             dense = np.bincount(maps[kept], weights=self._doubled[kept], minlength=self._signatures)
+            if self._ragged and pairing is not None:
+                dense = self._scaled(dense, np.bincount(maps[kept], minlength=self._signatures), self._weights[half])
             rows = np.flatnonzero(dense).astype(np.int32)
             halves.append((rows, np.rint(dense[rows]).astype(np.int64)))
         return HalfCounts(halves[0], halves[1])
+
+    def _scaled(self, sums: np.ndarray, met: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Rank sums for as many elements of each signature as there are: texts of unlike length meet more or fewer."""
+        middle = int(weight.sum()) + 1
+        return np.where(met > 0, sums * weight / np.maximum(met, 1), middle * weight)
 
     def _moved(self, pairing: np.ndarray | None, shifts: np.ndarray | None) -> Int[np.ndarray, "element"]:
         """The signature that each element is read against."""

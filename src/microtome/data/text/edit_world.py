@@ -28,10 +28,13 @@ class WorldEdits:
         _, marked, seed = data.card.spec.partition("?seed=")
         known = int(seed) if marked else int(dict(data.card.settings).get("seed", 0))
         self._world = WorldPairs(split_named(split), count=1 + max(self._numbers.values()), seed=known)
+        self._composed: dict[Texts, NliPair] = {}
 
     def pair(self, texts: Texts) -> NliPair:
-        """The pair with its logic."""
-        return self._world.pair(self._numbers[texts])
+        """The pair with its logic; composing it takes longer than all that is then asked of it, so it is kept."""
+        if texts not in self._composed:
+            self._composed[texts] = self._world.pair(self._numbers[texts])
+        return self._composed[texts]
 
     def cued(self, texts: Texts, artefact: str, *, on: bool) -> Texts | None:
         """The pair with an artefact's cue put in or taken out, see `counterfactual`; None where no way is known."""
