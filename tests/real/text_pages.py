@@ -91,7 +91,28 @@ def _table_of_best(result: Dissection, best: Sequence[dict[str, Any]]) -> str:
         cells += [number(row["chance"]), small(row["p"])]
         cells += [percent(accuracy[unit])] * any(accuracy.values()) + [weights.get(unit, "")] * bool(weights)
         rows.append(cells)
-    return f"## The best {len(best)} named units\n\n{table(heads, rows)}"
+    return f"## The best {len(best)} named units\n\n{table(heads, rows)}" + _beyond_chance(result)
+
+
+def _beyond_chance(result: Dissection) -> str:
+    """A unit that is active on most pairs has a high score by chance already; these stand furthest above it."""
+    if result.manifest["elements"]["kind"] == "token":
+        return ""
+    rows = result.query(
+        "select unit, words, area, score_heldout, chance, accuracy_active from units where named "
+        f"order by score_heldout - chance desc, unit limit {BEST}"
+    ).to_pylist()
+    told = any(row["accuracy_active"] for row in rows)
+    shown = [
+        (
+            row["unit"], cell(row["words"]), f"{row['area']:.0%}", number(row["score_heldout"]), number(row["chance"]),
+            *((percent(row["accuracy_active"]),) if told else ()),
+        )
+        for row in rows
+    ]  # fmt: skip
+    heads = ("unit", "fires on", "active", f"{label_of(result)} held out", "by chance")
+    heads += ("accuracy when active",) if told else ()
+    return f"\n\nFurthest above chance:\n\n{table(heads, shown)}"
 
 
 def _weights(result: Dissection) -> dict[int, str]:
