@@ -9,8 +9,8 @@ import pytest
 
 from microtome.data.base import LabelledImage
 from microtome.record import settings as record_settings
-from microtome.record.items import halve
 from microtome.record.image_feed import thumbnail
+from microtome.record.items import halve
 from microtome.record.recording import Recording
 from tests.reference.overlap import concepts_at
 from tests.support.listed import CONCEPTS, Listed, random_images
