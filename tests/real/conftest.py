@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,13 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def two_minute_classifier(shared: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the classifier of real sentence pairs, trained for two minutes on one thread."""
+    from microtome.zoo.train_nli import SETTINGS, train_real
+
+    folder = tmp_path_factory.mktemp("two-minute-nli")
+    train_real(replace(SETTINGS, minutes=2.0, threads=1), data=shared("nli"), out=folder)
+    return folder

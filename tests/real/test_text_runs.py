@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from microtome.models.nli import CARD, PROBE
 from microtome.recipes.dissect import dissect
 from microtome.recipes.dissect_settings import DissectSettings
 from microtome.recipes.result import Dissection
-from microtome.zoo.train_nli import REPORTED, SETTINGS, train_real
+from microtome.zoo.train_nli import REPORTED
 from tests.real.result_pages import write_page
 from tests.real.runs import RUNS
 from tests.real.text_runs import NEURONS, NLI_FOLDER, TREEBANK, is_current, stories_model, write_stories
@@ -25,14 +24,11 @@ NEURONS_TRIED, PERMUTATIONS = tuple(range(0, 172, 12)), 20
 
 
 @pytest.fixture(scope="module")
-def classifier(shared: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the classifier that `make results` keeps, or of one trained for a minute."""
-    data = shared("nli")
-    if is_current(NLI_FOLDER, data):
+def classifier(shared: Callable[[str], Path], request: pytest.FixtureRequest) -> Path:
+    """The folder of the classifier that `make results` keeps, or of the one that the tests train."""
+    if is_current(NLI_FOLDER, shared("nli")):
         return NLI_FOLDER
-    folder = tmp_path_factory.mktemp("nli")
-    train_real(replace(SETTINGS, minutes=1.0, threads=1), data=data, out=folder)
-    return folder
+    return request.getfixturevalue("two_minute_classifier")
 
 
 @pytest.fixture(scope="module")

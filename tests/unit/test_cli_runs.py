@@ -42,9 +42,20 @@ def test_the_manifest_says_what_was_asked(run: Path) -> None:
     assert manifest["settings"]["permutations"] == 2
 
 
+OF_TEXT = {
+    "passages",
+    "artefacts",
+    "class_weights",
+    "edits",
+    "edit_pairs",
+    "adversarial",
+    "adversarial_pairs",
+}
+
+
 def test_every_table_is_there_with_its_columns(run: Path) -> None:
     lines = dict(line.split(": ") for line in microtome("query", run).out.strip().splitlines())
-    assert {name: [c.split(":")[0] for c in text.split()] for name, text in COLUMNS.items()} == {
+    assert {name: [c.split(":")[0] for c in COLUMNS[name].split()] for name in COLUMNS if name not in OF_TEXT} == {
         name: columns.split(", ") for name, columns in lines.items()
     }
 

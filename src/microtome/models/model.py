@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from microtome.core.errors import ModelError, OptionError
 from microtome.core.site import Site
+from microtome.models.fingerprint import fingerprint_of
 from microtome.models.hooks import unknown_layer
 from microtome.models.outputs import first_tensor, full_precision
 from microtome.models.preprocess import Preprocess, Triple
@@ -137,14 +137,8 @@ class Model:
         return full_precision(tensor)
 
     def fingerprint(self) -> str:
-        """SHA-256 (64 hex digits) over names, types, shapes and bytes of all parameters and buffers."""
-        digest = hashlib.sha256()
-        tensors = {**dict(self.module.named_parameters()), **dict(self.module.named_buffers())}
-        for name in sorted(tensors):
-            tensor = tensors[name].detach().cpu().contiguous()
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
-            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        """Hash of the weights, see `fingerprint_of`."""
+        return fingerprint_of(self.module)
 
 
 def wrap(

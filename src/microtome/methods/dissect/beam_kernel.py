@@ -115,20 +115,47 @@ def offer(scores, listed, count, score, candidate, steps, lengths):
 
 
 @njit(cache=True, nogil=True)
-def scatter(table, active, rows, count, term, out):
-    """out[d] = (n, a, fingerprint) of `rows & term & d` for all concepts d; term -1 = all the rows."""
-    indptr, indices, weight, prints = table[0], table[1], table[4], table[5]
+def _add_row(table, active, row, out):
+    indptr, indices = table[0], table[1]
+    w, a, h = table[4][row], active[row], table[5][row]
+    for k in range(indptr[row], indptr[row + 1]):
+        d = indices[k]
+        out[d, 0] += w
+        out[d, 1] += a
+        out[d, 2] += h
+
+
+@njit(cache=True, nogil=True)
+def scatter(table, active, rows, count, term, wanted, out):
+    """out[d] = (n, a, fingerprint) of `rows & term & d` for all concepts d; of `rows & NOT term & d` if not wanted."""
+    column_rows, at, stop = table[3], table[2][term], table[2][term + 1]
     out[:] = 0
     for i in range(count):
         row = rows[i]
-        if term >= 0 and not holds_term(table, row, term):
-            continue
-        w, a, h = weight[row], active[row], prints[row]
-        for k in range(indptr[row], indptr[row + 1]):
-            d = indices[k]
-            out[d, 0] += w
-            out[d, 1] += a
-            out[d, 2] += h
+        # Both lists of rows ascend.
+        while at < stop and column_rows[at] < row:
+            at += 1
+        if (at < stop and column_rows[at] == row) == wanted:
+            _add_row(table, active, row, out)
+
+
+@njit(cache=True, nogil=True)
+def scatter_rows(table, active, rows, count, single, out):
+    """out[d] = (n, a, fingerprint) of `rows & d` for all concepts d, from the rows left out where these are fewer."""
+    n_rows, at = len(table[4]), 0
+    out[:] = 0
+    if 2 * count <= n_rows:
+        for i in range(count):
+            _add_row(table, active, rows[i], out)
+        return
+    for row in range(n_rows):
+        if at < count and rows[at] == row:
+            at += 1
+        else:
+            _add_row(table, active, row, out)
+    for d in range(len(out)):
+        for k in range(3):
+            out[d, k] = single[d, k] - out[d, k]
 
 
 @njit(cache=True, nogil=True)
@@ -179,7 +206,7 @@ def rows_of(table, parent_rows, parent_count, op, first, second, out):
 
 
 @njit(cache=True, nogil=True)
-def sums_of(table, active, pool, slot, singles, place_of, scratch):
+def sums_of(table, active, pool, slot, single, singles, place_of, scratch):
     """Fill pool sums[slot, d] = (n, a, fingerprint) of `formula & d`, by inclusion and exclusion where cheaper.
 
     d: concepts. singles[place_of[c]], c any term, caches the sums of `c & d`; the last entry of `parents` counts the
@@ -189,19 +216,20 @@ def sums_of(table, active, pool, slot, singles, place_of, scratch):
     steps, lengths, rows, row_counts, sums, parents = pool
     last = lengths[slot] - 1
     op, first, parent = steps[slot, last, 0], steps[slot, last, 1], parents[slot]
-    if parent < 0 or (op != 1 and op != 3):
-        scatter(table, active, rows[slot], row_counts[slot], -1, sums[slot])
+    own, column = row_counts[slot], column_ptr[first + 1] - column_ptr[first]
+    either_way = min(own, len(table[4]) - own)
+    if parent < 0 or (op != 1 and op != 3) or either_way <= min(row_counts[parent], column):
+        scatter_rows(table, active, rows[slot], own, single, sums[slot])
         return
-    scatter(table, active, rows[parent], row_counts[parent], first, scratch)
+    scatter(table, active, rows[parent], row_counts[parent], first, True, scratch)
     if op == 3:
         sums[slot] = sums[parent] - scratch
         return
     if place_of[first] < 0:
         place_of[first] = parents[-1]
         parents[-1] += 1
-        column = column_rows[column_ptr[first] : column_ptr[first + 1]]
-        place = place_of[first]
-        scatter(table, active, column, len(column), -1, singles[place])
+        held = column_rows[column_ptr[first] : column_ptr[first + 1]]
+        scatter_rows(table, active, held, column, single, singles[place_of[first]])
     sums[slot] = sums[parent] + singles[place_of[first]] - scratch
 
 
@@ -358,7 +386,12 @@ def expand_either(table, active, pool, slot, own, limits, penalties, lists, thre
     for y in partners:
         if y < 0:
             break
-        scatter(table, active, rows[slot], row_counts[slot], y, scratch)
+        often = 2 * mine[y, 0] > n
+        scatter(table, active, rows[slot], row_counts[slot], y, not often, scratch)
+        if often:
+            for d in range(len(mine)):
+                for k in range(3):
+                    scratch[d, k] = mine[d, k] - scratch[d, k]
         for z in range(len(mine)):
             if z == y or mine[z, 0] == scratch[z, 0] or mine[z, 1] == 0:
                 continue

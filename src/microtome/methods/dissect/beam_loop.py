@@ -158,7 +158,7 @@ def beam_search(
                 if expanded[slot]:
                     continue
                 expanded[slot] = True
-                sums_of(table, active, pool, slot, singles, place_of, scratch)
+                sums_of(table, active, pool, slot, single, singles, place_of, scratch)
                 one = (scores, listed, count)
                 count = expand_one_leaf(table, active, pool, slot, before[i], single, limits, penalties, one, bits)
                 if before[i, LEAVES] + 2 <= longest:

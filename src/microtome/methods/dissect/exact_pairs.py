@@ -23,8 +23,9 @@ from microtome.methods.dissect.arrays import Buffers
 from microtome.methods.dissect.beam import Beam, Found
 from microtome.methods.dissect.steps import AND, AND_EITHER, AND_NOT, OR, SEED, Step, formula_of
 
-BESIDE = 3
-"""How many of the best single terms are tried as f."""
+BESIDE = 2
+"""How many of the best single terms are tried as f: of those that cover at most half of the elements. Beside a term that
+covers nearly all of them the search would be that for pairs once more."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ class PairsFinder:
         best = np.array([start.a, start.n + active - start.a, -1, -1, -1, 0], np.int64)
         steps: tuple[Step, ...] = ()
         ious = unit.single[:, 1] / (unit.single[:, 0] + active - unit.single[:, 1])
+        ious[2 * unit.single[:, 0] > self._total] = -1.0
         for term in np.argsort(-ious, kind="stable")[:BESIDE].tolist():
             for mode in (OUTSIDE, INSIDE):
                 better = best_within(

@@ -54,14 +54,14 @@ def counts_within(table, active, term, mode, single, inside, bits, out):
 
 
 @njit(cache=True, nogil=True)
-def _order(counts, plain, mode, p, q, bar):
-    """Concepts that some pair above the bar could have, by falling a."""
-    chosen, keys, found = np.empty(plain, np.int64), np.empty(plain, np.int64), 0
+def _order(counts, mode, p, q, bar):
+    """Terms that some pair above the bar could have, by falling a."""
+    chosen, keys, found = np.empty(len(counts), np.int64), np.empty(len(counts), np.int64), 0
     most, worthiest = np.int64(0), np.int64(-(2**62))
     for x in range(len(counts)):
         most = max(most, counts[x, 1])
         worthiest = max(worthiest, (q + p) * counts[x, 1] - p * counts[x, 0])
-    for x in range(plain):
+    for x in range(len(counts)):
         n, a = counts[x, 0], counts[x, 1]
         worth = (q + p) * a - p * n
         if a == 0 or (mode == OUTSIDE and q * a <= bar):
@@ -92,40 +92,67 @@ def best_within(table, active, active_total, term, mode, single, inside, counts,
     counts_within(table, active, term, mode, single, inside, bits, counts)
     a0 = single[term, 1] if mode == OUTSIDE else 0
     i0 = single[term, 0] - single[term, 1] if mode == OUTSIDE else 0
+    within = single[term, 0] if mode == INSIDE else table[8][-1] - single[term, 0]
     p, q = best[BOTH], best[UNION]
-    order, better = _order(counts, len(shared), mode, p, q, p * (active_total + i0) - q * a0), False
-    for i in range(len(order)):
-        x = order[i]
+    order, better = _order(counts, mode, p, q, p * (active_total + i0) - q * a0), False
+    partners = order if mode == INSIDE else np.arange(len(counts))
+    for x in order:
         if mode == OUTSIDE and best[UNION] * counts[x, 1] <= best[BOTH] * (active_total + i0) - best[UNION] * a0:
             break
+        if x >= len(shared):
+            continue
         done[x] = True
         if x != term:
-            better |= _with_all(table, active, active_total, a0, i0, x, mode, inside, counts, shared, done, bits, best)
+            better |= _with_all(
+                table, active, active_total, a0, i0, x, mode, within, inside, partners, counts, shared, done, bits, best
+            )
     for x in order:
         done[x] = False
     return better
 
 
 @njit(cache=True, nogil=True)
-def _with_all(table, active, active_total, a0, i0, x, mode, inside, counts, shared, done, bits, best):
-    """Pair x with every term."""
-    indptr, indices, weight, starts, group_bits = table[0], table[1], table[4], table[8], table[9]
+def _share(table, active, x, inside, counts, within, shared):
+    """shared[y] = n and a of `x & y` over the rows that count, from those without x where these are fewer."""
+    indptr, indices, weight = table[0], table[1], table[4]
+    rows, at, most = term_rows(table, x), 0, 2 * counts[x, 0] > within
     shared[:] = 0
-    bits[1][:] = 0
-    rows = term_rows(table, x)
-    for i in range(len(rows)):
-        row = rows[i]
-        if inside[row]:
+    if not most:
+        for i in range(len(rows)):
+            row = rows[i]
+            if inside[row]:
+                for k in range(indptr[row], indptr[row + 1]):
+                    shared[indices[k], 0] += weight[row]
+                    shared[indices[k], 1] += active[row]
+        return
+    for row in range(len(weight)):
+        if at < len(rows) and rows[at] == row:
+            at += 1
+        elif inside[row]:
             for k in range(indptr[row], indptr[row + 1]):
                 shared[indices[k], 0] += weight[row]
                 shared[indices[k], 1] += active[row]
-            if len(group_bits):
-                set_bits(bits[1], starts[row], starts[row + 1])
-    for word in range(len(bits[1])):
-        bits[2][word] = bits[1][word] & bits[0][word]
+    for y in range(len(shared)):
+        shared[y, 0] = counts[y, 0] - shared[y, 0]
+        shared[y, 1] = counts[y, 1] - shared[y, 1]
+
+
+@njit(cache=True, nogil=True)
+def _with_all(table, active, active_total, a0, i0, x, mode, within, inside, partners, counts, shared, done, bits, best):
+    """Pair x with every term."""
+    starts, group_bits = table[8], table[9]
+    _share(table, active, x, inside, counts, within, shared)
+    if len(group_bits):
+        bits[1][:] = 0
+        rows = term_rows(table, x)
+        for i in range(len(rows)):
+            if inside[rows[i]]:
+                set_bits(bits[1], starts[rows[i]], starts[rows[i] + 1])
+        for word in range(len(bits[1])):
+            bits[2][word] = bits[1][word] & bits[0][word]
     both, better = np.zeros(2, np.int64), False
     n, a = counts[x, 0], counts[x, 1]
-    for y in range(len(counts)):
+    for y in partners:
         if y == x or (done[y] and mode == INSIDE):
             continue
         p, q = best[BOTH], best[UNION]
