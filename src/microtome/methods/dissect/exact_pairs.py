@@ -24,8 +24,8 @@ from microtome.methods.dissect.beam import Beam, Found
 from microtome.methods.dissect.steps import AND, AND_EITHER, AND_NOT, OR, SEED, Step, formula_of
 
 BESIDE = 2
-"""How many of the best single terms are tried as f: of those that cover at most half of the elements. Beside a term that
-covers nearly all of them the search would be that for pairs once more."""
+"""How many of the best single terms are tried as f, of those that cover at most half of the elements: beside a term
+that covers nearly all of them the search would be that for pairs once more."""
 
 
 @dataclass(frozen=True)
