@@ -24,10 +24,9 @@ from microtome.methods.dissect.beam_kernel import (
     expand_either,
     expand_one_leaf,
     offer,
-    rows_of,
-    sums_of,
     value,
 )
+from microtome.methods.dissect.sums_kernel import rows_of, sums_of
 
 
 @njit(cache=True, nogil=True)
