@@ -81,3 +81,34 @@ def watching(
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def looking(root: nn.Module, names: Sequence[str], on_input: Callable[[str, Any], None]) -> Iterator[None]:
+    """Call `on_input(name, value)` with the first input of the named modules before they run, until the context ends.
+
+    Parameters
+    ----------
+    root:
+        The whole model.
+    names:
+        Module names of `root`.
+    on_input:
+        Takes the first positional argument, or `hidden_states` where a module is called by keyword.
+    """
+    handles: list[RemovableHandle] = []
+
+    def hook_of(name: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
+        def runs(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+            on_input(name, inputs[0] if inputs else named.get("hidden_states", next(iter(named.values()), None)))
+
+        return runs
+
+    try:
+        for name in dict.fromkeys(names):
+            module = root.get_submodule(name)
+            handles.append(module.register_forward_pre_hook(hook_of(name), with_kwargs=True))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -184,7 +184,7 @@ def _image_model(
     preprocess, missing = _preprocess(built, spec, size, mean, std)
     names = built.classes if classes is None else tuple(classes)
     model = wrap(built.module, preprocess=preprocess, classes=names, device=device, spec=spec)
-    return replace(model, notes=read_notes + built.notes + missing)
+    return replace(model, notes=read_notes + built.notes + missing, texts=built.texts)
 
 
 def _text_model(

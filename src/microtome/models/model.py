@@ -18,6 +18,7 @@ from microtome.models.hooks import unknown_layer
 from microtome.models.outputs import first_tensor, full_precision
 from microtome.models.preprocess import Preprocess, Triple
 from microtome.models.probe import Call, last_spatial, probe, sites_of
+from microtome.models.texts import TextTower
 
 NOT_NORMALISED = "No mean and std were given: pixels go into the model as 0..1."
 
@@ -41,6 +42,8 @@ class Model:
         Where it runs.
     notes:
         Sentences that the user should read: prefixes dropped from weight names, a mean that was not given ...
+    texts:
+        The text side of a CLIP-like model, whose output is then a vector of the space that it shares with texts.
     """
 
     module: nn.Module
@@ -49,6 +52,7 @@ class Model:
     classes: tuple[str, ...]
     device: torch.device
     notes: tuple[str, ...] = ()
+    texts: TextTower | None = None
 
     @property
     def dtype(self) -> torch.dtype:

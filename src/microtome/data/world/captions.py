@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
 _ALOFT = ("cloud", "sun", "moon", "kite")
 _MOST_GROUPS = 3
+_SIDES = {"left": "on the left", "middle": "in the middle", "right": "on the right"}
 
 
 def describe(scene: SceneGraph) -> str:
@@ -19,17 +20,21 @@ def describe(scene: SceneGraph) -> str:
 
     Objects alike in kind, colour and material are one group, which stands where its largest member stands.
     """
-    groups: dict[tuple[str, str, str], list[Thing]] = {}
-    for thing in scene.objects:
-        if 0.0 <= thing.x <= 1.0:
-            groups.setdefault((thing.kind, thing.color, thing.material), []).append(thing)
-    ranked = sorted(groups.values(), key=lambda group: (group[0].kind in _ALOFT, -_prominence(group)))
-    phrases = [_group(scene, group) for group in ranked[:_MOST_GROUPS]]
+    phrases = [_group(scene, group) for group in groups_of(scene)[:_MOST_GROUPS]]
     setting = _setting(scene)
     if not phrases:
         return f"{setting}."
     listed = _listed(phrases)
     return f"{listed[0].upper()}{listed[1:]}. {setting}."
+
+
+def groups_of(scene: SceneGraph) -> list[list[Thing]]:
+    """Objects alike in kind, colour and material, the most prominent group first, without what is off the picture."""
+    groups: dict[tuple[str, str, str], list[Thing]] = {}
+    for thing in scene.objects:
+        if 0.0 <= thing.x <= 1.0:
+            groups.setdefault((thing.kind, thing.color, thing.material), []).append(thing)
+    return sorted(groups.values(), key=lambda group: (group[0].kind in _ALOFT, -_prominence(group)))
 
 
 def _prominence(group: list[Thing]) -> float:
@@ -41,9 +46,9 @@ def _group(scene: SceneGraph, group: list[Thing]) -> str:
     kind = KINDS[first.kind]
     words = f"{first.material} {first.color} {kind.name if count == 1 else kind.plural}"
     if kind.name == kind.plural:
-        amount = "some" if count == 1 else f"{_number(count)} clumps of"
+        amount = "some" if count == 1 else f"{number_word(count)} clumps of"
     else:
-        amount = _article(words) if count == 1 else _number(count)
+        amount = _article(words) if count == 1 else number_word(count)
     numeral = f" with the numeral {first.numeral}" if count == 1 and first.numeral is not None else ""
     return f"{amount} {words}{numeral} {_place(scene, group)}"
 
@@ -52,26 +57,28 @@ def _article(words: str) -> str:
     return "an" if words[0] in "aeiou" else "a"
 
 
-def _number(count: int) -> str:
+def number_word(count: int) -> str:
+    """The number in words up to eight, in digits beyond."""
     return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
 
 
 def _place(scene: SceneGraph, group: list[Thing]) -> str:
     largest = max(group, key=lambda thing: thing.size)
-    sides = {_side(thing) for thing in group}
-    side = sides.pop() if len(sides) == 1 else "across the picture"
+    sides = {side_of(thing) for thing in group}
+    side = _SIDES[sides.pop()] if len(sides) == 1 else "across the picture"
     if largest.kind in _ALOFT:
         return f"in the sky {side}"
-    below = _surface_under(scene, largest)
+    below = surface_under(scene, largest)
     preposition = "before" if below.surface in ("wall", "sky") else "on"
     return f"{preposition} the {below.color} {below.surface} {side}"
 
 
-def _side(thing: Thing) -> str:
-    return "on the left" if thing.x < 0.36 else "on the right" if thing.x > 0.64 else "in the middle"
+def side_of(thing: Thing) -> str:
+    """The third of the picture where an object stands: `left`, `middle` or `right`."""
+    return "left" if thing.x < 0.36 else "right" if thing.x > 0.64 else "middle"
 
 
-def _surface_under(scene: SceneGraph, thing: Thing) -> Ground:
+def surface_under(scene: SceneGraph, thing: Thing) -> Ground:
     """The front-most stretch of ground at the object's foot, waves left out."""
     found = scene.background[0]
     for ground in scene.background:

@@ -15,6 +15,7 @@ from microtome.core.errors import ModelError, nearest
 from microtome.models.encode import Encoder
 from microtome.models.preprocess import Preprocess
 from microtome.models.state import load_weights, without_prefix, wrong_shapes
+from microtome.models.texts import TextTower
 
 Made = TypeVar("Made")
 
@@ -63,6 +64,8 @@ class Built:
         Sentences that the user should read.
     encoder:
         From texts to its inputs: what makes it a text model.
+    texts:
+        The text side of a CLIP-like image model.
     """
 
     module: nn.Module
@@ -70,6 +73,7 @@ class Built:
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     encoder: Encoder | None = None
+    texts: TextTower | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from microtome.core.errors import ModelError
 from microtome.models.adapters.family import Built, Family, Request, broken_library, library, seeded
+from microtome.models.adapters.hf_clip import IMAGE_TEXT, ClipImages, HfTexts, tokenizer_of
 from microtome.models.adapters.hf_text import check_vocabulary, give_padding, text_class, text_encoder
 from microtome.models.preprocess import Preprocess
 from microtome.models.state import load_weights
@@ -22,8 +23,8 @@ def build(request: Request) -> Built:
     """A model of transformers, from a folder or the hub. Code from the hub is never run.
 
     The configuration says what it is: `...ForSequenceClassification`, `...ForCausalLM`, `...ForMaskedLM` or the bare
-    model of such a family is a text model, and comes with its tokenizer as encoder; all else is taken for an image
-    classifier.
+    model of such a family is a text model, and comes with its tokenizer as encoder; a CLIP or SigLIP comes as its image
+    side with its text side beside it; all else is taken for an image classifier.
 
     Raises
     ------
@@ -35,6 +36,8 @@ def build(request: Request) -> Built:
     transformers = library("transformers", extra="transformers")
     try:
         config = transformers.AutoConfig.from_pretrained(request.name, trust_remote_code=False)
+        if config.model_type in IMAGE_TEXT:
+            return _image_text(transformers, config, request)
         textual = text_class(config)
         auto = getattr(transformers, textual or "AutoModelForImageClassification")
         encoder = text_encoder(transformers, request.name, config) if textual else None
@@ -58,6 +61,23 @@ def build(request: Request) -> Built:
     if textual != "AutoModelForSequenceClassification":
         return Built(module, notes=notes, encoder=encoder)
     return Built(module, classes=classes, notes=notes + give_padding(module, encoder), encoder=encoder)
+
+
+def _image_text(transformers: Any, config: Any, request: Request) -> Built:
+    """A model with an image and a text side: its image side, and the text side beside it."""
+    tokenizer = tokenizer_of(transformers, request.name)
+    kind = getattr(transformers, IMAGE_TEXT[config.model_type])
+    notes: tuple[str, ...] = ()
+    if request.state is not None or request.random:
+        both = seeded(lambda: kind(config))
+        notes = ("The weights are random (seed 0).",) if request.random else ()
+    else:
+        both = kind.from_pretrained(request.name, trust_remote_code=False)
+    if request.state is not None:
+        notes = load_weights(both, request.state, source=request.source)
+    both.eval()
+    module, texts = ClipImages(both), HfTexts(both, tokenizer)
+    return Built(module, _preprocess(transformers, request.name), notes=notes, texts=texts)
 
 
 def preprocess_of(config: Mapping[str, Any]) -> Preprocess | None:

@@ -1,4 +1,4 @@
-"""`world:scenes` and `world:nli`: the models that come with microtome."""
+"""`world:scenes`, `world:nli` and `world:clip`: the models that come with microtome."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from torch import nn
 
 from microtome.core.errors import ModelError, nearest
 from microtome.models.adapters.family import Built, Family, Request
+from microtome.models.clip_file import load_world_clip
 from microtome.models.nli import WordEncoder, load_world_nli
 from microtome.models.preprocess import Preprocess
 from microtome.models.scenes import load_scenes, scenes_card
 from microtome.models.state import load_weights
 
-_NAMES = ("scenes", "nli")
+_NAMES = ("scenes", "nli", "clip")
 
 
 def build(request: Request) -> Built:
-    """A shipped model with what its card knows: the classifier of planted scenes, or of their sentence pairs.
+    """A shipped model with what its card knows: the classifier of planted scenes, or of sentence pairs, or the CLIP.
 
     Raises
     ------
@@ -26,7 +27,7 @@ def build(request: Request) -> Built:
         raise ModelError(
             f"There is no shipped model 'world:{request.name}'.",
             expected=f"one of {nearest(request.name, _NAMES)}",
-            next_step="use world:scenes or world:nli",
+            next_step="use world:scenes, world:nli or world:clip",
         )
     if request.random:
         raise ModelError(f"world:{request.name} has trained weights only.", next_step="leave out @random")
@@ -34,6 +35,10 @@ def build(request: Request) -> Built:
         module, nli_card = load_world_nli()
         notes = _own_weights(module, request)
         return Built(module, classes=nli_card.classes, notes=notes, encoder=WordEncoder(nli_card.words))
+    if request.name == "clip":
+        clip, texts, clip_card = load_world_clip()
+        preprocess = Preprocess(clip_card.sizes.image, clip_card.mean, clip_card.std)
+        return Built(clip, preprocess, notes=_own_weights(clip, request), texts=texts)
     module, card = load_scenes(), scenes_card()
     notes = _own_weights(module, request)
     return Built(module, Preprocess(card.size, card.mean, card.std), card.classes, notes)

@@ -1,0 +1,1 @@
+"""Vision transformers laid open for decomposition: one description for all, one family a file."""
