@@ -9,6 +9,7 @@ from rich.console import Console
 
 from microtome._version import __version__
 from microtome.cli import data, demo, dissect, edit, layers, query, report, world
+from microtome.cli.decompose import app as decompose
 from microtome.core.errors import MicrotomeError
 
 INTERRUPTED = 130
@@ -28,6 +29,7 @@ app.command("report")(report.report)
 app.command("query")(query.query)
 app.add_typer(data.app, name="data")
 app.add_typer(world.app, name="world")
+app.add_typer(decompose.app, name="decompose")
 
 
 def _version(wanted: bool) -> bool:

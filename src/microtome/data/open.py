@@ -29,8 +29,11 @@ from microtome.data.hf import HfImages, HfOptions, is_hf_folder
 from microtome.data.indexed import IndexedImages, is_indexed
 from microtome.data.restrict import Restricted, Subset
 from microtome.data.segmented import Segmented
+from microtome.data.waterbirds import WaterBirds, is_waterbirds
 
 WORLD_SPLIT, WORLD_COUNT = "heldout", 1000
+DRAWN = ("world", "arranged", "birds")
+"""What is generated: scenes, arrangements, and birds before their ground."""
 
 Options = Mapping[str, str]
 
@@ -81,6 +84,12 @@ READERS: dict[str, Reader] = {
         _indexed,
         ("split", "classes", "void"),
     ),
+    "waterbirds": Reader(
+        "metadata.csv with img_filename, y, split, place",
+        is_waterbirds,
+        lambda root, o: WaterBirds(root, split=o.get("split")),
+        ("split",),
+    ),
     "hf": Reader("Parquet files", is_hf_folder, lambda root, o: _hf(str(root), o), HF_OPTIONS),
     "ade20k": Reader("files *_seg.png", is_ade20k, lambda root, o: Ade20k(root, split=o.get("split")), ("split",)),
     "folder": Reader("any images", has_images, lambda root, o: ImageFolder(root)),
@@ -95,6 +104,7 @@ def open_data(
     categories: tuple[str, ...] = (),
     segmenter: str | None = None,
     colours: bool = True,
+    bare: bool = False,
     limit: int | None = None,
     seed: int = 0,
 ) -> ImageData:
@@ -113,6 +123,8 @@ def open_data(
         `hf:MODEL`: add the classes that this segmentation model predicts, marked as predicted.
     colours:
         Add the eleven basic colours where the image set has no category `color` of its own.
+    bare:
+        Take images that nobody annotated as they are.
     limit:
         At most this many images, drawn with `seed`.
     seed:
@@ -130,7 +142,7 @@ def open_data(
         data = Segmented(data, segmenter)
     if colours and all(concept.category != COLOR for concept in data.concepts):
         data = Coloured(data)
-    if not data.concepts:
+    if not data.concepts and not bare:
         raise DataError(
             f"'{spec}' has no concept: nothing is annotated and colours are off.",
             expected="at least one concept",
@@ -157,7 +169,7 @@ def _open(spec: str | Path, reader: str | None) -> ImageData:
     else:
         text, _, query = spec.partition("?")
         options = _parse(query, spec)
-        if text == "world" or text.startswith(("world:", "world@")):
+        if text.partition("@")[0].partition(":")[0] in DRAWN:
             _no_reader(reader, spec)
             return _world(text, options)
         if text.startswith("hf:"):
@@ -184,12 +196,15 @@ def _sniff(path: Path) -> str:
 
 
 def _world(text: str, options: Options) -> ImageData:
+    from microtome.data.groups import WorldBirds
+    from microtome.data.world.arrangements import Arrangements
     from microtome.data.world.dataset import World
     from microtome.data.world.shortcuts import SPLITS, Split
 
     _known(options, ("size", "seed"), text)
     name, at, count = text.partition("@")
-    split = name.partition(":")[2] or WORLD_SPLIT
+    kind, _, split = name.partition(":")
+    split = split or WORLD_SPLIT
     images = _integer(count, "@COUNT", text) if at else WORLD_COUNT
     if split not in SPLITS:
         raise OptionError(
@@ -199,9 +214,10 @@ def _world(text: str, options: Options) -> ImageData:
         )
     chosen = cast(Split, split)
     seed = _integer(options.get("seed", "0"), "seed", text)
+    opened = {"world": World, "arranged": Arrangements, "birds": WorldBirds}[kind]
     if "size" in options:
-        return World(chosen, count=images, size=_integer(options["size"], "size", text), seed=seed)
-    return World(chosen, count=images, seed=seed)
+        return opened(chosen, count=images, size=_integer(options["size"], "size", text), seed=seed)
+    return opened(chosen, count=images, seed=seed)
 
 
 def _parse(query: str, spec: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Int
 
 from microtome.core.errors import DataError, OptionError, nearest
 from microtome.data.base import ImageData, LabelledImage, hash_of
@@ -103,6 +104,16 @@ class Subset(ImageData):
         self.concepts, self.classes = data.concepts, data.classes
         note = f"{len(self._kept)} of {len(data)} images, drawn with seed {seed}."
         self.card = replace(data.card, notes=(*data.card.notes, note))
+
+    @property
+    def whole(self) -> ImageData:
+        """The image set that it was drawn from."""
+        return self._data
+
+    @property
+    def numbers(self) -> Int[np.ndarray, " image"]:
+        """The numbers of its images there."""
+        return np.array(self._kept, np.int64)
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -31,6 +31,8 @@ class WorldTexts:
         Its vocabulary.
     """
 
+    template = "a {} scene"
+
     def __init__(self, net: WorldClip, words: ClipWords) -> None:
         self._net, self._words = net, words
         self.context = words.context

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from microtome.core.errors import ModelError, OptionError, nearest
-from microtome.models.adapters import hf, nli, python, timm, torchvision, world
+from microtome.models.adapters import hf, nli, open_clip, python, timm, torchvision, world
 from microtome.models.adapters.family import Built, Families, Request
 from microtome.models.model import NOT_NORMALISED, Model, torch_device, wrap
 from microtome.models.preprocess import Preprocess, Triple, resized
@@ -17,7 +17,7 @@ from microtome.models.state import read_weights
 from microtome.models.text import TextModel, wrap_text
 
 FAMILIES = Families()
-for _family in (world.FAMILY, nli.FAMILY, torchvision.FAMILY, timm.FAMILY, hf.FAMILY):
+for _family in (world.FAMILY, nli.FAMILY, torchvision.FAMILY, timm.FAMILY, hf.FAMILY, open_clip.FAMILY):
     FAMILIES.register(_family)
 
 _PYTHON_EXAMPLES = ("path/to/file.py:make_model", "package.module:make_model")
@@ -39,9 +39,10 @@ def load(
     ----------
     spec:
         `world:scenes` (the shipped model), `torchvision:NAME`, `timm:NAME`, `hf:NAME_OR_FOLDER`,
-        `path/to/file.py:make_model` or `package.module:make_model` (a function without arguments that returns
-        an `nn.Module`, or a module that is ready). The first four load published weights; `torchvision:`,
-        `timm:` and `hf:` take `@random` at the end for the architecture alone, initialised from seed 0.
+        `open_clip:NAME/TAG`, `path/to/file.py:make_model` or `package.module:make_model` (a function without
+        arguments that returns an `nn.Module`, or a module that is ready). The first five load published weights;
+        `torchvision:`, `timm:`, `hf:` and `open_clip:NAME` take `@random` at the end for the architecture alone,
+        initialised from seed 0.
     weights:
         A file to take the weights from: safetensors, or `.pt`/`.pth` holding a state_dict. Every name must
         match.

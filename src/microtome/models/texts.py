@@ -24,11 +24,14 @@ class TextTower(Protocol):
         Longest text in tokens, with whatever the tokenizer puts around it.
     scale, bias:
         What the cosine of an image and a text is multiplied by, and what is added, before softmax or sigmoid.
+    template:
+        How a class is put into words where nobody says: `a photo of a {}.`.
     """
 
     context: int
     scale: float
     bias: float
+    template: str
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, uncut. Raises DataError for texts that the tokenizer cannot take."""

@@ -61,12 +61,29 @@ COLUMNS: dict[str, str] = {
         "predicted_after:s"
     ),
 }
-"""The tables from `passages` on are of texts; `class_weights` and `correlations` of any run whose model answers."""
+"""The tables of a dissection. Those from `passages` on are of texts; `class_weights` and `correlations` of any run whose
+model answers."""
+
+DECOMPOSE: dict[str, str] = {
+    "heads": (
+        "layer:i head:i variance:f share:f texts:i explained:f explained_heldout:f lead:i lead_explained:f chance:f "
+        "chance_high:f p:f fdr:f label:s label_share:f label_expected:f label_p:f label_fdr:f labelled:b score:f "
+        "score_chance:f score_p:f accuracy:f accuracy_mean:f heat_share:f"
+    ),
+    "head_texts": (
+        "layer:i head:i rank:i text:s property:s gain:f explained:f explained_heldout:f chance:f chance_high:f score:f "
+        "score_chance:f score_p:f"
+    ),
+    "head_images": "layer:i head:i text_rank:i end:s place:i image:s value:f label:s sprite:s tile:i heat_tile:i",
+    "terms": "kind:s layer:i variance:f share:f",
+    "curves": "curve:s step:i terms:s kind:s probe:s accuracy:f low:f high:f base:f images:i",
+}
+"""The tables of `microtome decompose`."""
 
 
 def table_schema(name: str) -> pa.Schema:
     """Columns and types of a table."""
-    pairs = (column.split(":") for column in COLUMNS[name].split())
+    pairs = (column.split(":") for column in (COLUMNS | DECOMPOSE)[name].split())
     return pa.schema([(column, _TYPES[kind]) for column, kind in pairs])
 
 

@@ -88,7 +88,9 @@ class Arrangement:
 
 def draw_arrangement(dice: Dice) -> Arrangement:
     """A random arrangement: factors apart from one another, but for the birds, which keep to their ground."""
-    values = {factor: dice.fork("factor", factor).pick(FACTOR_VALUES[factor]) for factor in get_args(Factor)}
+    values: dict[Factor, str] = {
+        factor: dice.fork("factor", factor).pick(FACTOR_VALUES[factor]) for factor in get_args(Factor)
+    }
     side: Side = "left" if values["side"] == "left" else "right" if values["side"] == "right" else "middle"
     drawn = Arrangement(
         object=values["object"],

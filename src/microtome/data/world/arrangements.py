@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from microtome.core.errors import DataError, OptionError, nearest
+from microtome.data.attributes import Attribute, codes
 from microtome.data.base import DataCard, ImageData, LabelledImage, hash_of
 from microtome.data.world.arranged import Arrangement, arrange, draw_arrangement, is_bird
 from microtome.data.world.dataset import WORLD_VERSION
@@ -80,6 +81,14 @@ class Arrangements(ImageData):
     def read(self, index: int) -> LabelledImage:
         pixels, planes = render(self.scene(index), self.size)
         return LabelledImage(key=self.key(index), pixels=pixels, planes=planes)
+
+    def attributes(self) -> tuple[Attribute, ...]:
+        """Every factor of every image."""
+        shown = [self.shown(index) for index in range(len(self))]
+        return tuple(
+            Attribute(factor, values, codes(values, [one.value(factor) for one in shown]))
+            for factor, values in FACTOR_VALUES.items()
+        )
 
     def shown(self, index: int) -> Arrangement:
         """What image `index` shows."""

@@ -13,9 +13,8 @@ from microtome.data.world.graph import SceneGraph
 FAMILY_SIZE = 4
 _SCENE_SHARE = 0.25
 _BIRD_SHARE = 0.5
-_VARIED: tuple[Factor, ...] = (
-    ("color",) * 2 + ("material",) * 3 + ("count",) * 5 + ("object",) * 4 + ("surface",) * 2 + ("side",) * 4
-)
+_TIMES: dict[Factor, int] = {"color": 2, "material": 3, "count": 5, "object": 4, "surface": 2, "side": 4}
+_VARIED: tuple[Factor, ...] = tuple(factor for factor, times in _TIMES.items() for _ in range(times))
 """Which factor a family varies: oftener those that are hard to learn."""
 
 
@@ -49,7 +48,7 @@ def family(number: int, *, seed: int, scenes: World) -> tuple[Member, ...]:
     if dice.fork("scenes").chance(_SCENE_SHARE):
         return tuple(Member(scene, None) for scene in _scenes(dice.fork("which"), scenes))
     first = draw_arrangement(dice)
-    varied = dice.fork("varied").pick(_VARIED)
+    varied: Factor = dice.fork("varied").pick(_VARIED)
     if varied == "surface" and is_bird(first):
         varied = "color"
     values = dice.fork("values").shuffled([v for v in FACTOR_VALUES[varied] if v != first.value(varied)])

@@ -11,6 +11,7 @@ from PIL import Image
 
 from microtome.core.errors import ModelError
 from microtome.models.adapters.family import Built, Family, Request, broken_library, library, seeded
+from microtome.models.adapters.hf_bare import BARE, ClassRowImages, classifies, image_class
 from microtome.models.adapters.hf_clip import IMAGE_TEXT, ClipImages, HfTexts, tokenizer_of
 from microtome.models.adapters.hf_text import check_vocabulary, give_padding, text_class, text_encoder
 from microtome.models.preprocess import Preprocess
@@ -24,7 +25,8 @@ def build(request: Request) -> Built:
 
     The configuration says what it is: `...ForSequenceClassification`, `...ForCausalLM`, `...ForMaskedLM` or the bare
     model of such a family is a text model, and comes with its tokenizer as encoder; a CLIP or SigLIP comes as its image
-    side with its text side beside it; all else is taken for an image classifier.
+    side with its text side beside it; a bare ViT or DINOv2 gives its class row; all else is taken for an image
+    classifier.
 
     Raises
     ------
@@ -36,14 +38,15 @@ def build(request: Request) -> Built:
     transformers = library("transformers", extra="transformers")
     try:
         config = transformers.AutoConfig.from_pretrained(request.name, trust_remote_code=False)
-        if config.model_type in IMAGE_TEXT:
+        if config.model_type in IMAGE_TEXT and not classifies(config):
             return _image_text(transformers, config, request)
         textual = text_class(config)
-        auto = getattr(transformers, textual or "AutoModelForImageClassification")
+        kind = textual or image_class(config)
+        auto = getattr(transformers, kind)
         encoder = text_encoder(transformers, request.name, config) if textual else None
         notes: tuple[str, ...] = ()
         if request.state is not None or request.random:
-            module = seeded(lambda: auto.from_config(config))
+            module = seeded(lambda: auto.from_config(config) if kind.startswith("Auto") else auto(config))
             notes = ("The weights are random (seed 0).",) if request.random else ()
         else:
             module = auto.from_pretrained(request.name, trust_remote_code=False)
@@ -56,6 +59,8 @@ def build(request: Request) -> Built:
     labels: dict[int, str] = config.id2label or {}
     classes = tuple(labels[index] for index in sorted(labels))
     if encoder is None:
+        module = ClassRowImages(module) if kind in BARE else module
+        classes = classes if kind.startswith("Auto") else ()
         return Built(module, _preprocess(transformers, request.name), classes, notes)
     check_vocabulary(module, encoder, request.name)
     if textual != "AutoModelForSequenceClassification":

@@ -195,6 +195,10 @@ class Tower:
         Number of the first patch's row: rows before it are class and register tokens.
     grid:
         Patches down and across.
+    patch:
+        Pixels of a patch, down and across; 0: not known.
+    any_size:
+        Whether the model fits its positions to the input's size, so that the grid follows it.
     """
 
     module: nn.Module
@@ -208,6 +212,8 @@ class Tower:
     output: Place | None = None
     tail: Place | None = None
     tail_name: str = ""
+    patch: tuple[int, int] = (0, 0)
+    any_size: bool = False
 
     @property
     def heads(self) -> int:
@@ -289,6 +295,35 @@ def split_output(
     """The output matrix by heads, with LayerScale folded in."""
     weight = weight.detach() if scale is None else weight.detach() * scale.detach()[:, None]
     return weight.reshape(weight.shape[0], heads, -1).permute(1, 0, 2).contiguous()
+
+
+def fused_attention(
+    name: str, *, weight: Tensor, bias: Tensor | None, out: nn.Linear, heads: int, layer_scale: Tensor | None = None,
+    mixed: Place | None = None,
+) -> AttentionPart:  # fmt: skip
+    """The description of an attention with query, key and value in one matrix, one under the other.
+
+    Parameters
+    ----------
+    name:
+        The attention's module name.
+    weight, bias:
+        [3 * inner, d_model] and [3 * inner] or None.
+    out:
+        The output layer.
+    heads, mixed:
+        See `AttentionPart`; the temperature is 1 / sqrt(d_head).
+    layer_scale:
+        What scales the attention's output afterwards, [d_model].
+    """
+    wq, wk, wv = (split_heads(part, heads) for part in weight.chunk(3))
+    bq, bk, bv = (None, None, None) if bias is None else bias.chunk(3)
+    wo = split_output(out.weight, heads, layer_scale)
+    bo = torch.zeros(wo.shape[1], dtype=wo.dtype, device=wo.device) if out.bias is None else out.bias.detach()
+    return AttentionPart(
+        name, Place(name), wq, wk, wv, split_bias(bq, wq), split_bias(bk, wk), split_bias(bv, wv),
+        wo, bo if layer_scale is None else bo * layer_scale.detach(), wq.shape[1] ** -0.5, mixed,
+    )  # fmt: skip
 
 
 def norm_part(name: str, norm: nn.LayerNorm) -> NormPart:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from microtome.models.towers.base import (
     ClassRow,
@@ -18,29 +15,8 @@ from microtome.models.towers.base import (
     plain_mlp,
     separate_attention,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class PatchMean:
-    """Pooling of `CLIPForImageClassification`: the classifier of the patches' mean, without a final norm.
-
-    Attributes
-    ----------
-    matrices, constant:
-        Weight (with a readout axis in front) and bias of the classifier.
-    first_patch:
-        Rows before it are left out.
-    """
-
-    matrices: Float[Tensor, "readout d_out d_model"]
-    constant: Float[Tensor, " d_out"]
-    first_patch: int
-    first_row_only: bool = field(default=False, init=False)
-
-    def rows(self, x: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "readout batch pos"]:
-        rho = torch.zeros(x.shape[:2], dtype=x.dtype, device=x.device)
-        rho[:, self.first_patch :] = 1.0 / (x.shape[1] - self.first_patch)
-        return rho[None]
+from microtome.models.towers.named import two
+from microtome.models.towers.pooling import linear_parts, row_means
 
 
 def hf_clip_tower(module: nn.Module) -> Tower | None:
@@ -54,10 +30,11 @@ def hf_clip_tower(module: nn.Module) -> Tower | None:
     layers: Any = vision.encoder.layers
     config = vision.config
     final = norm_part(f"{prefix}.post_layernorm", vision.post_layernorm)
-    side = config.image_size // config.patch_size
+    (high, wide), patch = two(config.image_size), two(config.patch_size)
     if type(module).__name__ == "CLIPForImageClassification":
-        classifier: Any = module.get_submodule("classifier")
-        pooling = PatchMean(classifier.weight.detach()[None], classifier.bias.detach(), 1)
+        # The mean of the patches, without a final norm.
+        weight, bias = linear_parts(module.get_submodule("classifier"), config.hidden_size, final.scale)
+        pooling = row_means(weight[None], bias, spans=((1, None),), norm=None)
     else:
         name = "both.visual_projection" if prefix.startswith("both") else "visual_projection"
         projection: Any = module.get_submodule(name)
@@ -70,7 +47,8 @@ def hf_clip_tower(module: nn.Module) -> Tower | None:
         layers=tuple(_layer(f"{blocks}.{n}", block, config.num_attention_heads) for n, block in enumerate(layers)),
         pooling=pooling,
         first_patch=1,
-        grid=(side, side),
+        grid=(high // patch[0], wide // patch[1]),
+        patch=patch,
     )
 
 

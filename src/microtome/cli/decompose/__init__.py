@@ -1,0 +1,1 @@
+"""`microtome decompose ...`: one command a file."""

@@ -1,0 +1,14 @@
+"""The commands of `microtome decompose`, gathered."""
+
+from __future__ import annotations
+
+import typer
+
+from microtome.cli.decompose import heads
+
+app = typer.Typer(
+    help="Split a vision transformer's output into heads, patches and neurons, and name them in text.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.command("heads")(heads.heads)

@@ -1,0 +1,1 @@
+"""Small exact mathematics that several methods share."""

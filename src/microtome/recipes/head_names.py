@@ -1,0 +1,180 @@
+"""Name every head: its texts, what they explain, its label, and whether its texts predict it on held-out images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from microtome.data.pools.base import TextPool
+from microtome.methods.decompose.labels import HeadLabel, label_of
+from microtome.methods.decompose.text_span import HeadSpace, Span, chance_spans, explained_by, text_span
+from microtome.models.towers.base import Tower
+from microtome.recipes.decompose_settings import HeadSettings
+from microtome.recipes.direct_pass import matrices_of
+from microtome.record.one_pass import Progress
+from microtome.record.stream import StreamPass
+from microtome.stats.second_moments import SecondMoments
+
+LEADING = 5
+"""Texts whose explained variance is set against chance."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadName:
+    """A head with its texts.
+
+    Attributes
+    ----------
+    layer, head:
+        Which.
+    space:
+        Its range.
+    mean:
+        [space]: its mean small vector on the searched half.
+    span:
+        Its texts.
+    heldout:
+        Share of the held-out variance that the first 1, 2, ... texts explain.
+    chance:
+        [draw, text]: the same on the searched half for turned pools.
+    p:
+        Share of turned pools that explain as much with the leading texts (with the usual +1).
+    label:
+        What its texts have in common; None where the pool has no properties.
+    """
+
+    layer: int
+    head: int
+    space: HeadSpace
+    mean: Float[np.ndarray, " space"]
+    span: Span
+    heldout: Float[np.ndarray, " text"]
+    chance: Float[np.ndarray, "draw text"]
+    p: float
+    label: HeadLabel | None
+
+    def coordinates(self, vectors: Float[np.ndarray, "image space"]) -> Float[np.ndarray, "image text"]:
+        """Where each image's term lies along each of the head's texts."""
+        return (vectors - self.mean) @ self.space.inward.T @ self.span.basis.T
+
+    def missing(self) -> Float[np.ndarray, "space d_out"]:
+        """From a (centred) small vector to what its reconstruction from the texts lacks, negated."""
+        basis = self.span.basis
+        kept = basis.T @ basis - np.eye(basis.shape[1])
+        return self.space.inward.T @ kept @ self.space.outward.T
+
+
+def head_moments(
+    stream: StreamPass, heldout: Bool[np.ndarray, " image"], tower: Tower, layer: int
+) -> tuple[SecondMoments, SecondMoments]:
+    """Second moments of a layer's heads on the searched and on the held-out images, read block by block."""
+    halves = (SecondMoments(tower.heads, tower.space), SecondMoments(tower.heads, tower.space))
+    place = 0
+    for block in stream.take(["heads"]):
+        held = heldout[place : place + len(block.index)]
+        place += len(block.index)
+        vectors = block.arrays["heads"][:, layer]
+        for half, rows in zip(halves, (~held, held), strict=True):
+            if rows.any():
+                half.add(vectors[rows])
+    return halves
+
+
+def name_heads(
+    stream: StreamPass, heldout: Bool[np.ndarray, " image"], tower: Tower, pool: TextPool,
+    directions: Float[np.ndarray, "text d_out"], settings: HeadSettings, progress: Progress,
+) -> list[HeadName]:  # fmt: skip
+    """Every head of the chosen layers, in order. Each layer draws its chance from a seed of its own."""
+    layers = list(range(len(tower.layers))) if settings.layers is None else list(settings.layers)
+    named: list[HeadName] = []
+    for layer in layers:
+        searched, held = head_moments(stream, heldout, tower, layer)
+        matrices = matrices_of(tower, layer)
+        means, spreads, held_spreads = searched.mean(), searched.covariance(), held.covariance()
+        for head in range(tower.heads):
+            space = HeadSpace.of(matrices[head])
+            named.append(
+                _name(layer, head, space, means[head], spreads[head], held_spreads[head], pool, directions, settings)
+            )
+            progress("naming heads", len(named), len(layers) * tower.heads)
+    return named
+
+
+def _name(
+    layer: int, head: int, space: HeadSpace, mean: np.ndarray, spread: np.ndarray, held: np.ndarray, pool: TextPool,
+    directions: np.ndarray, settings: HeadSettings,
+) -> HeadName:  # fmt: skip
+    rng = np.random.default_rng((settings.images.seed, layer, head))
+    covariance = space.covariance(spread)
+    span = text_span(covariance, directions @ space.outward, settings.texts)
+    most = max(1, len(span.texts))
+    chance = chance_spans(covariance, directions, most, draws=settings.chance_draws, rng=rng)
+    lead = min(LEADING, len(span.texts)) - 1
+    own = span.explained[lead] if len(span.texts) else 0.0
+    p = (1.0 + float((chance[:, lead] >= own).sum())) / (1.0 + len(chance))
+    label = None
+    if pool.has_properties and len(span.texts):
+        label = label_of(span.gains, span.texts, pool.properties, draws=settings.label_draws, rng=rng)
+    return HeadName(layer, head, space, mean, span, explained_by(span, space.covariance(held)), chance, p, label)
+
+
+@dataclass(frozen=True, eq=False)
+class TextScore:
+    """How well one text of a head predicts it on held-out images.
+
+    Attributes
+    ----------
+    r:
+        Correlation of the head's coordinate with the similarity of text and image, the head's own term left out.
+    chance:
+        Largest 95 % of the same for other texts of the pool, by size.
+    p:
+        Share of other texts that do as well (with the usual +1).
+    """
+
+    r: float
+    chance: float
+    p: float
+
+
+def score_texts(
+    name: HeadName,
+    vectors: Float[np.ndarray, "image space"],
+    outputs: Float[np.ndarray, "image d_out"],
+    directions: Float[np.ndarray, "text d_out"],
+    *,
+    others: Int[np.ndarray, " other"],
+    most: int,
+) -> list[TextScore]:
+    """Scores of a head's first texts.
+
+    Parameters
+    ----------
+    vectors, outputs:
+        The head's small vectors and the model's outputs on held-out images.
+    others:
+        Numbers of texts to compare with.
+    """
+    rest = outputs - vectors @ name.space.inward.T @ name.space.outward.T
+    rest = rest / np.linalg.norm(rest, axis=1, keepdims=True).clip(1e-30)
+    along = name.coordinates(vectors)
+    by_others = rest @ directions[others].T
+    scores = []
+    for rank, text in enumerate(name.span.texts[:most]):
+        r = _correlations((rest @ directions[text])[:, None], along[:, rank])[0]
+        chance = _correlations(by_others[:, others != text], along[:, rank])
+        p = (1.0 + float((chance >= r).sum())) / (1.0 + len(chance))
+        scores.append(TextScore(float(r), float(np.quantile(chance, 0.95)), p))
+    return scores
+
+
+def _correlations(
+    columns: Float[np.ndarray, "image other"], values: Float[np.ndarray, " image"]
+) -> Float[np.ndarray, " other"]:
+    """Pearson's r of each column with the values; 0 where either is constant."""
+    x = columns - columns.mean(axis=0)
+    y = values - values.mean()
+    size = np.sqrt((x * x).sum(axis=0) * (y * y).sum())
+    return np.divide(y @ x, size, out=np.zeros(x.shape[1]), where=size > 0)
