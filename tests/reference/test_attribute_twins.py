@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from microtome.methods.attribute.base import score_of
 from microtome.methods.attribute.lrp import row_relevance
 from microtome.methods.attribute.registry import HeatmapSettings, make_method
 from microtome.models.adapters.hf_clip import ClipImages
@@ -31,7 +32,9 @@ VISION: dict[str, Any] = {
 }  # fmt: skip
 TEXT: dict[str, Any] = {
     "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 9,
+    "bos_token_id": 7, "eos_token_id": 8, "pad_token_id": 0,
 }  # fmt: skip
+CLASSES: dict[str, Any] = {"num_labels": 5}
 Maps = Callable[[Tensor], tuple[Tensor, Sequence[Tensor]]]
 """Images -> output and every block's attention [batch head pos key], in one graph."""
 
@@ -60,7 +63,7 @@ def written_out(module: nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: None, 
     return (attention @ v).transpose(1, 2), attention
 
 
-def eager(build: Callable[[str], nn.Module], inner: str = "") -> tuple[Any, Maps]:
+def fused_and_written_out(build: Callable[[str], nn.Module], inner: str = "") -> tuple[Any, Maps]:
     """A model of transformers under sdpa, and its twin."""
     from transformers import AttentionInterface
 
@@ -87,7 +90,7 @@ def clip() -> Case:
         config = CLIPConfig(vision_config=VISION, text_config=TEXT, projection_dim=6)
         return ClipImages(CLIPModel._from_config(config, attn_implementation=kind))
 
-    fast, maps = eager(build, "both.vision_model")
+    fast, maps = fused_and_written_out(build, "both.vision_model")
     return Case(found(hf_clip_tower(fast)), maps)
 
 
@@ -96,10 +99,10 @@ def clip_classifier() -> Case:
     from transformers import CLIPConfig, CLIPForImageClassification
 
     def build(kind: str) -> nn.Module:
-        config = CLIPConfig(vision_config=VISION, text_config=TEXT, num_labels=5)
+        config = CLIPConfig(vision_config=VISION, text_config=TEXT, **CLASSES)
         return CLIPForImageClassification._from_config(config, attn_implementation=kind)
 
-    fast, maps = eager(build)
+    fast, maps = fused_and_written_out(build)
     return Case(found(hf_clip_tower(fast)), maps)
 
 
@@ -110,10 +113,10 @@ def dino() -> Case:
     own = {key: value for key, value in VISION.items() if key != "intermediate_size"}
 
     def build(kind: str) -> nn.Module:
-        config = Dinov2WithRegistersConfig(**own, num_register_tokens=2, num_labels=5)
+        config = Dinov2WithRegistersConfig(**own, num_register_tokens=2, **CLASSES)
         return Dinov2WithRegistersForImageClassification._from_config(config, attn_implementation=kind)
 
-    fast, maps = eager(build)
+    fast, maps = fused_and_written_out(build)
     return Case(found(hf_vit_tower(fast)), maps)
 
 
@@ -352,3 +355,16 @@ def test_without_biases_relevance_adds_up_to_the_score_less_the_tail(make: Calla
     got = row_relevance(tower, x, along, cosine=cosine)
     torch.testing.assert_close(got.sum(1), score, rtol=1e-9, atol=1e-12)
     assert score.abs().min() > 1e-4
+
+
+def test_the_plain_gradient_times_input_does_not_add_up() -> None:
+    """What the constants are for: of a cosine it adds up to nothing like the score."""
+    tower = clip().tower
+    x, along = inputs(tower)
+    seen = run_tower(tower, x.requires_grad_(), [tower.start])
+    score = score_of(seen.output, along, cosine=True)
+    start = seen.at(tower.start)
+    (gradient,) = torch.autograd.grad(score.sum(), start)
+    plain = (gradient * start).sum((1, 2)).detach()
+    kept = row_relevance(tower, x.detach(), along).sum(1)
+    assert (plain - kept).abs().min() > 1e-2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from microtome.models.model import wrap
 from microtome.models.towers.base import Tower
 from microtome.models.towers.find import FAMILIES, tower_of
 from microtome.models.towers.streams import run_tower
-from tests.support.towers import FULL, SMALL, images, shaken, timm_vit
+from tests.support.towers import FULL, SMALL, images, open_clip_vit, shaken, timm_vit
 
 pytest.importorskip("transformers")
 pytest.importorskip("timm")
@@ -80,15 +81,9 @@ def test_the_sum_misses_what_a_part_adds(name: str) -> None:
     terms = take_apart(tower, run_tower(tower, images(size), places_of(tower)))
     whole = total(tower, terms)
     parts = [terms.embedding, terms.biases.sum(1), terms.mlps.sum(1), terms.constant.expand_as(whole)]
-    parts += [whole - total(tower, terms_without_heads(terms))]
+    parts += [whole - total(tower, replace(terms, heads=torch.zeros_like(terms.heads)))]
     for part in parts if terms.tail is None else [*parts, terms.tail]:
         assert float((part.norm(dim=1) / whole.norm(dim=1)).min()) > 1e-3
-
-
-def terms_without_heads(terms):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    return replace(terms, heads=torch.zeros_like(terms.heads))
 
 
 def test_a_network_without_attention_says_what_is_supported() -> None:
@@ -146,8 +141,6 @@ def test_all_parts_that_are_no_sum_are_named_at_once() -> None:
 
 
 def test_parts_of_open_clip_that_are_no_sum_are_named() -> None:
-    from tests.support.towers import open_clip_vit
-
     for options, words in (
         ({"attentional_pool": True, "attn_pooler_heads": 2, "attn_pooler_queries": 3}, "attention pooling"),
         ({"scale_heads": True}, "CustomResidualAttentionBlock"),

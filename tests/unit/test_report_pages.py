@@ -197,7 +197,7 @@ def test_a_swap_that_fails_puts_the_old_report_back(run: Path, monkeypatch: pyte
             raise OSError(5, "Input/output error")
         replace(source, target)
 
-    monkeypatch.setattr(pages.os, "replace", fails_for_the_new_one)
+    monkeypatch.setattr(os, "replace", fails_for_the_new_one)
     with pytest.raises(RunError, match="could not be written"):
         write_report(run)
     assert (run / "report" / "units" / "00000.html").is_file()

@@ -11,10 +11,10 @@ from rich.console import Console
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder that `microtome dissect` wrote.")],
+    run: Annotated[Path, typer.Argument(help="The folder that `microtome dissect` or `microtome decompose` wrote.")],
     open_page: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
-    """Write the report of a run: index.html, which opens by double click, and a page per unit."""
+    """Write the report of a run: index.html, which opens by double click, and a page per unit, head or neuron."""
     # Imported here, so that `microtome --help` does not pay for reading tables.
     from microtome.report.pages import write_report
 

@@ -9,11 +9,12 @@ from typing import Any, Literal, get_args
 from microtome.core.errors import OptionError
 
 InterventionKind = Literal["ablate-zero", "ablate-mean", "ablate-resample", "replace", "add", "clamp"]
+Side = Literal["output", "input"]
 
 
 @dataclass(frozen=True, eq=False)
 class Intervention:
-    """One change of a layer's output while the model runs.
+    """One change of a layer's output, or of its first input, while the model runs.
 
     Values (`value`, `low`, `high`) are numbers, NumPy arrays or tensors of one of these shapes, with n = the
     number of chosen units:
@@ -42,6 +43,9 @@ class Intervention:
         batch axis in front; None = everywhere.
     seed:
         For `ablate-resample` without `value`: decides which example lends its activations to which.
+    side:
+        What is changed. Of `input` the units, shapes and positions are the input's: of an attention's output
+        projection they are the heads side by side.
     """
 
     layer: str
@@ -52,6 +56,7 @@ class Intervention:
     high: Any = None
     positions: Any = None
     seed: int | None = None
+    side: Side = "output"
 
     def __post_init__(self) -> None:
         problem = _problem(self)
@@ -62,10 +67,17 @@ class Intervention:
             )
 
 
-def ablate(layer: str, units: Iterable[int] | None = None, *, mean: Any = None, positions: Any = None) -> Intervention:
+def ablate(
+    layer: str,
+    units: Iterable[int] | None = None,
+    *,
+    mean: Any = None,
+    positions: Any = None,
+    side: Side = "output",
+) -> Intervention:
     """Switch units off: to zero, or to their mean where `mean` is given (`[n]` or the layer's shape)."""
     kind: InterventionKind = "ablate-zero" if mean is None else "ablate-mean"
-    return Intervention(layer, kind, _tuple(units), value=mean, positions=positions)
+    return Intervention(layer, kind, _tuple(units), value=mean, positions=positions, side=side)
 
 
 def resample(
@@ -114,6 +126,10 @@ def _problem(it: Intervention) -> str:
     """What is wrong with the combination of fields, or an empty string."""
     if it.kind not in get_args(InterventionKind):
         return f"unknown kind; the kinds are {', '.join(get_args(InterventionKind))}"
+    if it.side not in get_args(Side):
+        return f"there is no side '{it.side}'; the sides are {', '.join(get_args(Side))}"
+    if it.side == "input" and "#" in it.layer:
+        return "of an input every call is changed; leave the call's number out"
     if it.units is not None:
         if not it.units:
             return "`units` is empty; None means all units"

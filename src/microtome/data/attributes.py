@@ -57,9 +57,7 @@ def attributes_of(
     found: dict[str, Attribute] = {}
     if data.classes and (labels >= 0).any():
         found["class"] = Attribute("class", data.classes, labels)
-    where, inner = index, data
-    while isinstance(inner, Subset):
-        where, inner = inner.numbers[where], inner.whole
+    where, inner = _unwrapped(data, index)
     if isinstance(inner, Grouped):
         groups = inner.groups
         found["place"] = Attribute("place", groups.values, groups.attribute[where])
@@ -67,6 +65,28 @@ def attributes_of(
         for attribute in inner.attributes():
             found[attribute.name] = Attribute(attribute.name, attribute.values, attribute.of[where])
     return found
+
+
+@runtime_checkable
+class Captioned(Protocol):
+    """A data set with a caption for each image."""
+
+    def caption(self, index: int) -> str:
+        """What image `index` shows, in words."""
+        ...
+
+
+def captions_of(data: ImageData, index: Int[np.ndarray, " read"]) -> list[str] | None:
+    """Captions of the images `index`; None where the data has none."""
+    where, inner = _unwrapped(data, index)
+    return [inner.caption(int(n)) for n in where] if isinstance(inner, Captioned) else None
+
+
+def _unwrapped(data: ImageData, index: Int[np.ndarray, " read"]) -> tuple[Int[np.ndarray, " read"], ImageData]:
+    """The data set that some images were drawn from, and their numbers there."""
+    while isinstance(data, Subset):
+        index, data = data.numbers[index], data.whole
+    return index, data
 
 
 def codes(values: Sequence[str], of: Sequence[str]) -> Int[np.ndarray, " image"]:

@@ -22,6 +22,7 @@ from microtome.data.world.graph import SceneGraph
 from microtome.data.world.render import render
 from microtome.data.world.scenes import compose
 from microtome.data.world.shortcuts import ALL_SHORTCUTS, SHORTCUTS, Split, rates, shows_first_cue, split_named
+from microtome.data.world.varied import full_caption
 from microtome.data.world.vocabulary import CONCEPTS, concept_index
 
 
@@ -143,6 +144,10 @@ class WorldBirds(ImageData):
             whole=(concept_index("scene", scene.scene),),
             label=self.classes.index(scene.scene),
         )
+
+    def caption(self, index: int) -> str:
+        """Everything that image `index` shows, worded as the captions that the shipped CLIP was trained on."""
+        return full_caption(self.scene(index), Dice(mix(self._base, "caption", index)))
 
     def scene(self, index: int) -> SceneGraph:
         """The scene graph of image `index`."""

@@ -17,13 +17,18 @@ _WORD = re.compile(r"[a-z0-9]+")
 _MOST_NAMED = 5
 
 
+def words_in(text: str) -> list[str]:
+    """The words of a text, in lower case, without punctuation."""
+    return _WORD.findall(text.lower())
+
+
 class ClipWords:
     """Lower-case words to ids: padding 0, start 1, end 2, then the vocabulary.
 
     Parameters
     ----------
     words:
-        The vocabulary, in the order of its ids.
+        The vocabulary, in the order of its ids; an entry such as "#17" is a number that no text can ask for.
     context:
         Longest text in tokens, start and end included.
     """
@@ -52,17 +57,18 @@ class ClipWords:
 
     def knows(self, text: str) -> bool:
         """Whether every word of a text is in the vocabulary."""
-        return all(word in self._number for word in _WORD.findall(text.lower()))
+        return all(word in self._number for word in words_in(text))
 
     def _row(self, text: str) -> list[int]:
-        words = _WORD.findall(text.lower())
+        words = words_in(text)
         unknown = [word for word in dict.fromkeys(words) if word not in self._number]
         if unknown or not words:
+            said = [word for word in self.words if _WORD.fullmatch(word)]
             raise DataError(
                 f"The shipped CLIP knows no word '{unknown[0]}' in \"{text}\"."
                 if unknown
                 else f'There is no word in the text "{text}".',
-                expected=f"words such as {', '.join(nearest(w, self.words, most=3) for w in unknown[:_MOST_NAMED])}"
+                expected=f"words such as {', '.join(nearest(w, said, most=3) for w in unknown[:_MOST_NAMED])}"
                 if unknown
                 else "words of the planted world",
                 next_step="it was trained on captions of the planted world alone (docs/world.md)",

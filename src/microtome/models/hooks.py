@@ -84,7 +84,9 @@ def watching(
 
 
 @contextmanager
-def looking(root: nn.Module, names: Sequence[str], on_input: Callable[[str, Any], None]) -> Iterator[None]:
+def looking(
+    root: nn.Module, names: Sequence[str], on_input: Callable[[str, Any], Any], *, first: bool = False
+) -> Iterator[None]:
     """Call `on_input(name, value)` with the first input of the named modules before they run, until the context ends.
 
     Parameters
@@ -94,20 +96,28 @@ def looking(root: nn.Module, names: Sequence[str], on_input: Callable[[str, Any]
     names:
         Module names of `root`.
     on_input:
-        Takes the first positional argument, or `hidden_states` where a module is called by keyword.
+        Takes the first positional argument, or `hidden_states` where a module is called by keyword. What it returns
+        takes the place of that input; None leaves it.
+    first:
+        Run before the hooks that are there already, so that those see the changed input.
     """
     handles: list[RemovableHandle] = []
 
-    def hook_of(name: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
-        def runs(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-            on_input(name, inputs[0] if inputs else named.get("hidden_states", next(iter(named.values()), None)))
+    def hook_of(name: str) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Any]:
+        def runs(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
+            if inputs:
+                new = on_input(name, inputs[0])
+                return None if new is None else ((new, *inputs[1:]), named)
+            key = "hidden_states" if "hidden_states" in named else next(iter(named), None)
+            new = on_input(name, None if key is None else named[key])
+            return None if new is None or key is None else (inputs, {**named, key: new})
 
         return runs
 
     try:
         for name in dict.fromkeys(names):
             module = root.get_submodule(name)
-            handles.append(module.register_forward_pre_hook(hook_of(name), with_kwargs=True))
+            handles.append(module.register_forward_pre_hook(hook_of(name), with_kwargs=True, prepend=first))
         yield
     finally:
         for handle in handles:

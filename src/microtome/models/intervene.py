@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from microtome.core.errors import ModelError
 from microtome.core.intervention import Intervention
 from microtome.core.site import Site
-from microtome.models.hooks import split_layer, watching
+from microtome.models.hooks import looking, split_layer, watching
 from microtome.models.model import Model
 from microtome.models.outputs import first_tensor, with_first
 from microtome.models.probe import axis_of_shape
@@ -30,19 +30,19 @@ class _Step:
     name: str
     call: int
     site: Site | None
-    """None for a bare module: the site is then known only when the layer has run."""
+    """None for a bare module and for an input: the site is then known only when the layer runs."""
     explicit: bool
     """The call was named (`relu#0`), or is known to be the only one."""
 
 
 @contextmanager
 def intervene(model: Model | nn.Module, interventions: Sequence[Intervention] | Intervention) -> Iterator[None]:
-    """Change layer outputs in every forward pass inside the context. No hook is left behind, whatever
-    happens.
+    """Change layer outputs and inputs in every forward pass inside the context. No hook is left behind,
+    whatever happens.
 
     Interventions on one layer act in the order given; contexts nest, and of two that change the same layer
     the inner one acts first. `trace` sees the changed activations, whichever of the two contexts is the outer
-    one. Gradients flow through what was not replaced.
+    one. Gradients flow through what was not replaced. Of an input (`side="input"`) every call is changed.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def intervene(model: Model | nn.Module, interventions: Sequence[Intervention] | 
 
     def change(name: str, call: int, output: Any) -> Any:
         for step in steps:
-            if step.name != name:
+            if step.name != name or step.intervention.side != "output":
                 continue
             if not step.explicit and call > 0:
                 raise ModelError(
@@ -87,8 +87,16 @@ def intervene(model: Model | nn.Module, interventions: Sequence[Intervention] | 
                 output = _changed(step, output)
         return output
 
+    def enter(name: str, value: Any) -> Any:
+        for step in steps:
+            if step.name == name and step.intervention.side == "input":
+                value = _changed(step, value)
+        return value
+
     root = model.module if isinstance(model, Model) else model
-    with watching(root, names, change, first=True):
+    inputs = [step.name for step in steps if step.intervention.side == "input"]
+    outputs = [step.name for step in steps if step.intervention.side == "output"]
+    with looking(root, inputs, enter, first=True), watching(root, outputs, change, first=True):
         yield
 
 
@@ -131,7 +139,7 @@ def donors(batch: int, seed: int) -> np.ndarray:
 
 def _step(model: Model | nn.Module, it: Intervention, name: str) -> _Step:
     _, call = split_layer(it.layer)
-    if not isinstance(model, Model):
+    if not isinstance(model, Model) or it.side == "input":
         return _Step(it, name, call or 0, None, explicit=call is not None)
     calls = Counter(entry.name for entry in model.calls)
     site = model.site(it.layer if it.layer in model.sites() else name)
@@ -142,7 +150,8 @@ def _changed(step: _Step, output: Any) -> Any:
     tensor = first_tensor(output)
     if tensor is None:
         raise ModelError(
-            f"Layer '{step.name}' returns {type(output).__name__}, which holds no float tensor in first place.",
+            f"Layer '{step.name}' {'takes' if step.intervention.side == 'input' else 'returns'} "
+            f"{type(output).__name__}, which holds no float tensor in first place.",
             next_step="choose a layer that `microtome layers MODEL` lists",
         )
     site = step.site

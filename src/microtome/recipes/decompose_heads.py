@@ -27,6 +27,7 @@ from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
 from microtome.recipes.head_names import HeadName, name_heads, score_texts
 from microtome.recipes.head_pictures import write_head_pictures
+from microtome.recipes.seen import by_caption, seen_by
 from microtome.record.one_pass import Progress, silent
 from microtome.record.stream import StreamPass
 from microtome.store.run import RunDraft
@@ -115,10 +116,12 @@ def _tables(run: HeadRun, draft: RunDraft, progress: Progress) -> dict[str, list
     outputs, labels = run.stream.whole("output").astype(np.float64), run.stream.labels()
     accuracy = head_tables.accuracies(run.stream, run.named, run.answers, outputs, labels, run.heldout)
     others = np.random.default_rng(run.settings.images.seed).permutation(len(run.pool.texts))[:_OTHERS]
+    captions = seen_by(run.opened, run.stream) if by_caption(run.opened) else None
     scores = {}
     for name, vectors in head_vectors(run.stream, run.named):
+        seen = outputs - name.written(vectors) if captions is None else captions
         scores[name.layer, name.head] = score_texts(
-            name, vectors[run.heldout], outputs[run.heldout], run.directions, others=others,
+            name, vectors[run.heldout], seen[run.heldout], run.directions, others=others,
             most=run.settings.shown_texts,
         )  # fmt: skip
         progress("predicting heads from their texts", len(scores), len(run.named))

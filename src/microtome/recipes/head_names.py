@@ -59,6 +59,10 @@ class HeadName:
         """Where each image's term lies along each of the head's texts."""
         return (vectors - self.mean) @ self.space.inward.T @ self.span.basis.T
 
+    def written(self, vectors: Float[np.ndarray, "image space"]) -> Float[np.ndarray, "image d_out"]:
+        """The head's term of each image."""
+        return vectors @ self.space.inward.T @ self.space.outward.T
+
     def missing(self) -> Float[np.ndarray, "space d_out"]:
         """From a (centred) small vector to what its reconstruction from the texts lacks, negated."""
         basis = self.span.basis
@@ -127,7 +131,8 @@ class TextScore:
     Attributes
     ----------
     r:
-        Correlation of the head's coordinate with the similarity of text and image, the head's own term left out.
+        Correlation of the head's coordinate with the similarity of the text with the image's caption, or with what the
+        model says of the image without this head.
     chance:
         Largest 95 % of the same for other texts of the pool, by size.
     p:
@@ -142,7 +147,7 @@ class TextScore:
 def score_texts(
     name: HeadName,
     vectors: Float[np.ndarray, "image space"],
-    outputs: Float[np.ndarray, "image d_out"],
+    seen: Float[np.ndarray, "image d_out"],
     directions: Float[np.ndarray, "text d_out"],
     *,
     others: Int[np.ndarray, " other"],
@@ -152,13 +157,14 @@ def score_texts(
 
     Parameters
     ----------
-    vectors, outputs:
-        The head's small vectors and the model's outputs on held-out images.
+    vectors:
+        The head's small vectors on held-out images.
+    seen:
+        The images as vectors: of their captions, or the model's outputs without the head's own term.
     others:
         Numbers of texts to compare with.
     """
-    rest = outputs - vectors @ name.space.inward.T @ name.space.outward.T
-    rest = rest / np.linalg.norm(rest, axis=1, keepdims=True).clip(1e-30)
+    rest = seen / np.linalg.norm(seen, axis=1, keepdims=True).clip(1e-30)
     along = name.coordinates(vectors)
     by_others = rest @ directions[others].T
     scores = []

@@ -28,7 +28,7 @@ def accuracies(
     labels: Int[np.ndarray, " image"],
     heldout: Bool[np.ndarray, " image"],
 ) -> dict[Place, tuple[float, float]]:
-    """Held-out accuracy with each head replaced by its reconstruction from texts, and by its mean; empty without labels.
+    """Held-out accuracy with each head rebuilt from its texts, and set to its mean; empty without labels.
 
     How much of what the head does for the answers its texts say: completeness.
     """

@@ -13,6 +13,7 @@ from microtome.report.words import Number
 WIDTH = 390
 HEIGHT = 225
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 16, 40
+MOST_TICKS = 13
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,25 @@ class Mark:
 
     at: Number
     label: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a chart.
+
+    Attributes
+    ----------
+    points:
+        (x, y) by rising x.
+    style:
+        Class of its looks: `c-one` (solid, round dots) or `c-two` (dashed, square dots).
+    spread:
+        (x, low, high): an interval as a whisker, where one is known.
+    """
+
+    points: Sequence[tuple[Number, Number]]
+    style: str = "c-one"
+    spread: Sequence[tuple[Number, Number, Number]] = ()
 
 
 def nice_ticks(low: Number, high: Number, *, most: int = 5) -> list[Number]:
@@ -87,6 +107,91 @@ def line_chart(
     for x, y in points:
         pieces.append(f'<circle class="c-dot" cx="{across(x):.1f}" cy="{up(y):.1f}" r="4"/>')
         pieces.append(f'<text class="c-value" x="{across(x):.1f}" y="{up(y) - 9:.1f}">{y:.{digits}f}</text>')
+    return _svg(pieces, label)
+
+
+def lines_chart(
+    lines: Sequence[Line], *, x_name: str, y_name: str, label: str, band: Sequence[tuple[Number, Number, Number]] = (),
+    level: Mark | None = None, top: Number | None = None,
+) -> Markup:  # fmt: skip
+    """Several lines over one axis, with a shaded band and a labelled level.
+
+    Parameters
+    ----------
+    lines:
+        At least one with a point; y >= 0.
+    x_name, y_name, label:
+        As in `line_chart`.
+    band:
+        (x, low, high) by rising x: a shaded stretch, such as what chance reaches.
+    level:
+        A labelled horizontal line.
+    top:
+        Upper end of the y axis; default: a little above the largest value.
+    """
+    xs = sorted({x for line in lines for x, _ in line.points} | {x for x, _, _ in band})
+    ys = [y for line in lines for _, y in line.points] + [high for line in lines for _, _, high in line.spread]
+    ys += [high for _, _, high in band] + ([level.at] if level else [])
+    across = Scale(xs[0], xs[-1], LEFT + 12, WIDTH - RIGHT - 12)
+    up = Scale(0, top if top is not None else max(*ys, 1e-9) * 1.1, HEIGHT - BOTTOM, TOP)
+    pieces = []
+    if len(band) > 1:
+        edge = [(x, high) for x, _, high in band] + [(x, low) for x, low, _ in reversed(band)]
+        pieces.append(f'<polygon class="c-luck" points="{_path(edge, across, up)}"/>')
+    pieces.append(_frame(up, x_name, y_name))
+    ticks = xs if len(xs) <= MOST_TICKS else [x for x in nice_ticks(xs[0], xs[-1], most=8) if x == int(x)]
+    pieces += [_x_tick(across(x), f"{x:g}") for x in ticks]
+    if level is not None:
+        y = up(level.at)
+        pieces.append(f'<line class="c-level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        pieces.append(f'<text class="c-marklabel" x="{LEFT + 6}" y="{max(y - 5, 11):.1f}">{escape(level.label)}</text>')
+    for line in lines:
+        pieces.append(_line(line, across, up))
+    return _svg(pieces, label)
+
+
+def _path(points: Sequence[tuple[Number, Number]], across: Scale, up: Scale) -> str:
+    return " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in points)
+
+
+def _line(line: Line, across: Scale, up: Scale) -> str:
+    pieces = []
+    for x, low, high in line.spread:
+        place = f'x1="{across(x):.1f}" x2="{across(x):.1f}" y1="{up(low):.1f}" y2="{up(high):.1f}"'
+        pieces.append(f'<line class="c-whisker" {place}/>')
+    pieces.append(f'<polyline class="c-path" points="{_path(line.points, across, up)}"/>')
+    for x, y in line.points:
+        if line.style == "c-two":
+            pieces.append(f'<rect class="c-spot" x="{across(x) - 3:.1f}" y="{up(y) - 3:.1f}" width="6" height="6"/>')
+        else:
+            pieces.append(f'<circle class="c-spot" cx="{across(x):.1f}" cy="{up(y):.1f}" r="3.2"/>')
+    return f'<g class="{line.style}">{"".join(pieces)}</g>'
+
+
+def grouped_bars(
+    groups: Sequence[tuple[str, Sequence[tuple[Number, str]]]], *, x_name: str, y_name: str, label: str
+) -> Markup:
+    """Bars side by side in named groups.
+
+    Parameters
+    ----------
+    groups:
+        Name below the group, and its bars: (height >= 0, class of its looks: `c-bar` or `c-bar c-chance`).
+    x_name, y_name, label:
+        As in `line_chart`.
+    """
+    heights = [height for _, bars in groups for height, _ in bars]
+    up = Scale(0, max(*heights, 1e-9) * 1.08, HEIGHT - BOTTOM, TOP)
+    width = (WIDTH - LEFT - RIGHT) / len(groups)
+    every = -(-len(groups) // MOST_TICKS)
+    pieces = [_frame(up, x_name, y_name)]
+    for place, (name, bars) in enumerate(groups):
+        left, each = LEFT + width * (place + 0.12), width * 0.76 / max(len(bars), 1)
+        for number, (height, style) in enumerate(bars):
+            ends = Scale(0, 1, left + each * number, left + each * (number + 1))
+            pieces.append(_bar(Bar(0, 1, height), ends, up, style))
+        if place % every == 0:
+            pieces.append(_x_tick(LEFT + width * (place + 0.5), str(escape(name))))
     return _svg(pieces, label)
 
 

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from microtome.core.errors import RunError
-from microtome.report import words
 from microtome.report.datafile import data_script
+from microtome.report.decompose.pages import write_decompose_report
 from microtome.report.glossary import glossary_of
 from microtome.report.layout import INDEX_PARTS, UNIT_PARTS
 from microtome.report.parts.common import formula_of, phrase
+from microtome.report.site import environment, write_site
 from microtome.report.view import RunView, UnitView, read_run
+from microtome.store.run import read_manifest
 
 
 def write_report(run: Path) -> Path:
     """Write the pages of a run: `index.html`, and a page per unit and their data below `report/`.
 
-    The pages are written beside the old ones and then swapped in, so a reader never meets half a report.
+    The pages are written beside the old ones and then swapped in, so a reader never meets half a report. A run of
+    `microtome decompose` gets its own pages.
 
     Parameters
     ----------
     run:
-        A folder that `microtome dissect` wrote (docs/run-format.md).
+        A folder that `microtome dissect` or `microtome decompose` wrote (docs/run-format.md).
 
     Returns
     -------
@@ -42,27 +38,15 @@ def write_report(run: Path) -> Path:
     RunError
         If the folder is no complete run, or cannot be written.
     """
+    if str(read_manifest(run).get("kind")).startswith("decompose "):
+        return write_decompose_report(run)
     view = read_run(run)
-    try:
-        fresh = Path(tempfile.mkdtemp(prefix=".report-", dir=run))
-        try:
-            _write_pages(view, fresh)
-            _swap_in(fresh, run)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-    except OSError as error:
-        raise RunError(
-            f"The report of '{run}' could not be written: {error}.",
-            expected="a folder with room, that may be written",
-            next_step="free some space or mend the folder's permissions, then run the same command again",
-        ) from error
-    return run / "index.html"
+    return write_site(run, lambda fresh: _write_pages(view, fresh))
 
 
 def _write_pages(view: RunView, fresh: Path) -> None:
     report = fresh / "report"
-    (report / "units").mkdir(parents=True)
-    _copy_static(report / "static")
+    (report / "units").mkdir()
     (report / "units.js").write_text(data_script(view), encoding="utf-8")
     shared = {
         "view": view,
@@ -71,7 +55,7 @@ def _write_pages(view: RunView, fresh: Path) -> None:
         "glossary": glossary_of(view.nouns),
     }
     parts = [(part, part.build(view)) for part in INDEX_PARTS]
-    index = _environment().get_template("index.html.j2")
+    index = environment().get_template("index.html.j2")
     page = index.render(**shared, root="report/", home="", parts=_shown(view, parts), first=_first(view))
     (fresh / "index.html").write_text(page, encoding="utf-8")
     for place, unit in enumerate(view.units):
@@ -118,53 +102,5 @@ def _first(view: RunView) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("microtome.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        score=words.number,
-        share=words.share,
-        probability=words.probability,
-        thousands=words.count,
-        signed=words.signed,
-        activation=words.activation,
-        plural=words.plural,
-        percent_of=_percent_of,
-    )
-    return environment
-
-
-@lru_cache(maxsize=1)
 def _unit_template() -> Any:
-    return _environment().get_template("unit.html.j2")
-
-
-def _percent_of(value: words.Number, whole: words.Number, floor: words.Number = 0) -> str:
-    """How far along a bar from `floor` to `whole` a value lies."""
-    return f"{100 * min(max((value - floor) / (whole - floor), 0.0), 1.0):.2f}%"
-
-
-def _copy_static(folder: Path) -> None:
-    folder.mkdir()
-    for item in resources.files("microtome.report").joinpath("static").iterdir():
-        if item.name.endswith((".css", ".js")):
-            (folder / item.name).write_bytes(item.read_bytes())
-
-
-def _swap_in(fresh: Path, run: Path) -> None:
-    """Put the new pages in the old ones' place; the index comes last, since it is what people open."""
-    report, old = run / "report", fresh / "old"
-    if report.exists():
-        os.replace(report, old)
-    try:
-        os.replace(fresh / "report", report)
-    except OSError:
-        if old.exists():
-            os.replace(old, report)
-        raise
-    os.replace(fresh / "index.html", run / "index.html")
+    return environment().get_template("unit.html.j2")

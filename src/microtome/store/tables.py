@@ -61,8 +61,8 @@ COLUMNS: dict[str, str] = {
         "predicted_after:s"
     ),
 }
-"""The tables of a dissection. Those from `passages` on are of texts; `class_weights` and `correlations` of any run whose
-model answers."""
+"""The tables of a dissection. Those from `passages` on are of texts; `class_weights` and `correlations` of any run
+whose model answers."""
 
 DECOMPOSE: dict[str, str] = {
     "heads": (
@@ -76,7 +76,23 @@ DECOMPOSE: dict[str, str] = {
     ),
     "head_images": "layer:i head:i text_rank:i end:s place:i image:s value:f label:s sprite:s tile:i heat_tile:i",
     "terms": "kind:s layer:i variance:f share:f",
+    "neurons": (
+        "layer:i neuron:i variance:f first_share:f heldout_share:f cosine:f score:f score_chance:f score_p:f"
+    ),
+    "neuron_texts": "layer:i neuron:i rank:i text:s property:s coefficient:f cosine:f",
+    "neuron_images": "layer:i neuron:i end:s place:i image:s value:f label:s sprite:s tile:i heat_tile:i",
+    "codes": "method:s texts:i cosine:f cosine_chance:f",
+    "effects": "what:s neurons:i kind:s probe:s accuracy:f low:f high:f base:f images:i",
+    "image_concepts": "image:s rank:i text:s weight:f sprite:s tile:i",
     "curves": "curve:s step:i terms:s kind:s probe:s accuracy:f low:f high:f base:f images:i",
+    "groups": "state:s group:s accuracy:f low:f high:f images:i",
+    "chosen": "layer:i head:i rank:i chosen:b nuisance_share:f class_share:f variance:f score:f",
+    "control": "draw:i heads:s worst:f mean:f",
+    "retrieval": (
+        "property:s heads:s precision:f low:f high:f full:f full_low:f full_high:f centred:f difference:f "
+        "difference_low:f difference_high:f chance:f queries:i"
+    ),
+    "retrieval_examples": "property:s query:s place:i how:s image:s value:s same:b sprite:s tile:i",
 }
 """The tables of `microtome decompose`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from microtome.cli.decompose import heads
+from microtome.cli.decompose import ablate, heads, neurons
 
 app = typer.Typer(
     help="Split a vision transformer's output into heads, patches and neurons, and name them in text.",
@@ -12,3 +12,5 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("heads")(heads.heads)
+app.command("neurons")(neurons.neurons)
+app.command("ablate")(ablate.ablate)

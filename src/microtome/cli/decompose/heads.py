@@ -87,7 +87,7 @@ def print_heads(found: Decomposition, *, as_json: bool) -> None:
     console.print(table)
     summary = found.manifest["summary"]
     console.print(
-        f"{summary['above_chance']} of {summary['heads']} heads are explained better than by texts of random directions; "
+        f"{summary['above_chance']} of {summary['heads']} heads are explained better than by random directions; "
         f"{summary['labelled']} have a label.",
         markup=False, highlight=False,
     )  # fmt: skip

@@ -17,9 +17,9 @@ from microtome.data.world.graph import Ground, Light, SceneGraph, Thing
 _CENTRES: dict[Side, float] = {"left": 0.2, "middle": 0.5, "right": 0.8}
 _SLOTS: dict[int, tuple[tuple[tuple[float, float], ...], ...]] = {
     1: (((0.0, 0.5),),),
-    2: (((-0.11, 0.4), (0.11, 0.6)), ((0.0, 0.05), (0.02, 0.95))),
-    3: (((-0.11, 0.9), (0.11, 0.9), (0.0, 0.1)), ((-0.11, 0.1), (0.11, 0.1), (0.0, 0.9))),
-    4: (((-0.11, 0.1), (0.11, 0.1), (-0.11, 0.9), (0.11, 0.9)),),
+    2: (((-0.13, 0.4), (0.13, 0.6)), ((0.0, 0.05), (0.02, 0.95))),
+    3: (((-0.13, 0.9), (0.13, 0.9), (0.0, 0.1)), ((-0.13, 0.1), (0.13, 0.1), (0.0, 0.9))),
+    4: (((-0.13, 0.1), (0.13, 0.1), (-0.13, 0.9), (0.13, 0.9)),),
 }
 """Ways of placing a group: (x from its centre, how near the viewer from 0 to 1) of each object."""
 _SKIES = ("blue", "blue", "blue", "orange", "pink", "grey", "purple", "black")
@@ -44,6 +44,7 @@ _HALF_WIDTH = {
     "rock": 0.9,
 }
 """Half the width of the wide kinds, in heights; they are drawn lower so that four of them do not hide one another."""
+_WIDEST = 0.42
 _BIRDS = {"gull": "water", "robin": "grass"}
 """What the bird-background shortcut says of arrangements too: 95 % of gulls stand on water, 95 % of robins on grass."""
 _BIRDS_AT_HOME = 0.95
@@ -154,15 +155,15 @@ def _things(shown: Arrangement, dice: Dice, horizon: float) -> list[Thing]:
     ways = _SLOTS[shown.count]
     places = ways[int(dice.fork("way").unit() * len(ways))]
     shared = dice.fork("group")
-    shift, tall = shared.between(-0.04, 0.04), shared.between(0.25, 0.33)
-    tall = min(tall, tall * 0.47 / _HALF_WIDTH.get(shown.object, 0.47))
+    shift, tall = shared.between(-0.04, 0.04), shared.between(0.36, 0.48)
+    tall *= min(1.0, _WIDEST / _HALF_WIDTH.get(shown.object, _WIDEST))
     numeral = shared.whole(1, 6)
-    far, near = horizon + 0.24, 0.95
+    far, near = horizon + 0.26, 0.97
     things = []
     for number, (dx, nearness) in enumerate(places):
         own = dice.fork("thing", number)
         x = _CENTRES[shown.side] + dx + shift + own.between(-0.015, 0.015)
-        y = far + (near - far) * min(1.0, max(0.0, nearness + own.between(-0.11, 0.1)))
+        y = far + (near - far) * min(1.0, max(0.0, nearness + own.between(-0.13, 0.1)))
         things.append(
             Thing(
                 kind=shown.object,

@@ -14,6 +14,7 @@ from microtome.data.world.factors import FACTOR_VALUES, Factor
 from microtome.data.world.graph import SceneGraph
 from microtome.data.world.render import render
 from microtome.data.world.shortcuts import Split, split_named
+from microtome.data.world.varied import full_caption
 from microtome.data.world.vocabulary import CONCEPTS, PLANES
 
 
@@ -81,6 +82,10 @@ class Arrangements(ImageData):
     def read(self, index: int) -> LabelledImage:
         pixels, planes = render(self.scene(index), self.size)
         return LabelledImage(key=self.key(index), pixels=pixels, planes=planes)
+
+    def caption(self, index: int) -> str:
+        """Everything that image `index` shows, worded as the captions that the shipped CLIP was trained on."""
+        return full_caption(self.scene(index), Dice(mix(self._base, "caption", index)))
 
     def attributes(self) -> tuple[Attribute, ...]:
         """Every factor of every image."""

@@ -11,6 +11,7 @@ from microtome.data.world.graph import SceneGraph
 from microtome.data.world.render import render
 from microtome.data.world.scenes import SCENES, compose
 from microtome.data.world.shortcuts import ALL_SHORTCUTS, Split, rates, split_named
+from microtome.data.world.varied import full_caption
 from microtome.data.world.vocabulary import CONCEPTS, concept_index
 
 WORLD_VERSION = 1
@@ -86,6 +87,10 @@ class World(ImageData):
             whole=(concept_index("scene", scene.scene),),
             label=_CLASSES.index(scene.scene),
         )
+
+    def caption(self, index: int) -> str:
+        """Everything that image `index` shows, worded as the captions that the shipped CLIP was trained on."""
+        return full_caption(self.scene(index), Dice(mix(self._base, "caption", index)))
 
     def scene(self, index: int) -> SceneGraph:
         """The scene graph of image `index`."""

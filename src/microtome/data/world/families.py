@@ -13,7 +13,7 @@ from microtome.data.world.graph import SceneGraph
 FAMILY_SIZE = 4
 _SCENE_SHARE = 0.25
 _BIRD_SHARE = 0.5
-_TIMES: dict[Factor, int] = {"color": 2, "material": 3, "count": 5, "object": 4, "surface": 2, "side": 4}
+_TIMES: dict[Factor, int] = {"color": 2, "material": 6, "count": 3, "object": 4, "surface": 1, "side": 4}
 _VARIED: tuple[Factor, ...] = tuple(factor for factor, times in _TIMES.items() for _ in range(times))
 """Which factor a family varies: oftener those that are hard to learn."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from microtome.data.world.captions import groups_of, number_word, side_of, surface_under
 from microtome.data.world.dice import Dice
@@ -44,7 +44,7 @@ class LeftOut:
     """
 
     color: float = 0.25
-    material: float = 0.3
+    material: float = 0.15
     object: float = 0.15
     count: float = 0.25
     surface: float = 0.3
@@ -106,6 +106,12 @@ def varied_caption(scene: SceneGraph, dice: Dice, wording: Wording | None = None
     if caption.startswith(("on ", "in ", "before ", "under ")):
         return caption
     return dice.fork("opening").pick(("", "", "", "a picture of ", "there is ", "we see ")) + caption
+
+
+def full_caption(scene: SceneGraph, dice: Dice) -> str:
+    """A caption that leaves nothing out; `dice` decides the order of words."""
+    nothing = LeftOut(**dict.fromkeys((field.name for field in fields(LeftOut)), 0.0))
+    return varied_caption(scene, dice, Wording(nothing))
 
 
 def _group(scene: SceneGraph, group: list[Thing], dice: Dice, wording: Wording) -> str:

@@ -30,22 +30,19 @@ class ClipImages(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch d_out"]:
         both: Any = self.both
-        inputs = {"pixel_values": pixels}
-        if not hasattr(both.config.vision_config, "image_size"):
-            inputs = _patches(pixels, both.config.vision_config.patch_size)
-        pooled = both.vision_model(**inputs).pooler_output
+        fixed = hasattr(both.config.vision_config, "image_size")
+        inputs = (pixels,) if fixed else _patches(pixels, both.config.vision_config.patch_size)
+        pooled = both.vision_model(*inputs).pooler_output
         return both.visual_projection(pooled) if hasattr(both, "visual_projection") else pooled
 
 
-def _patches(pixels: Float[Tensor, "batch 3 height width"], side: int) -> dict[str, Tensor]:
-    """What SigLIP 2 takes: rows of patches, pixel by pixel, none of them padding, and how many go down and across."""
+def _patches(pixels: Float[Tensor, "batch 3 height width"], side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """What SigLIP 2 takes: patches, pixel by pixel; that none of them is padding; how many go down and across."""
     batch, down, across = pixels.shape[0], pixels.shape[2] // side, pixels.shape[3] // side
     cut = pixels[:, :, : down * side, : across * side].reshape(batch, 3, down, side, across, side)
-    return {
-        "pixel_values": cut.permute(0, 2, 4, 3, 5, 1).reshape(batch, down * across, -1),
-        "pixel_attention_mask": torch.ones(batch, down * across, dtype=torch.int64, device=pixels.device),
-        "spatial_shapes": torch.tensor([[down, across]] * batch, device=pixels.device),
-    }
+    rows = cut.permute(0, 2, 4, 3, 5, 1).reshape(batch, down * across, -1)
+    real = torch.ones(batch, down * across, dtype=torch.int64, device=pixels.device)
+    return rows, real, torch.tensor([[down, across]] * batch, device=pixels.device)
 
 
 class HfTexts:

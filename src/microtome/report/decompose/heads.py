@@ -1,0 +1,252 @@
+"""The heads of a run: each with its texts and pictures, and what the index page says of all of them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from microtome.report import words
+from microtome.report.decompose import cells
+from microtome.report.decompose.view import DecomposeView, Row
+
+MIXED = "mixed"
+STEPS = (0.002, 0.01, 0.03, 0.08, 0.15)
+"""Shares of variance at which a cell of the grid gets its next darker colour."""
+
+
+@dataclass(frozen=True)
+class HeadView:
+    """One head.
+
+    Attributes
+    ----------
+    row:
+        Of `heads`.
+    texts:
+        Of `head_texts`, in order.
+    images:
+        Of `head_images`.
+    above:
+        Whether its texts explain more than chance, by the run's own limit.
+    """
+
+    row: Row
+    texts: tuple[Row, ...]
+    images: tuple[Row, ...]
+    above: bool
+
+    @property
+    def name(self) -> str:
+        """Layer and head: `4.2`."""
+        return f"{self.row['layer']}.{self.row['head']}"
+
+    @property
+    def page(self) -> str:
+        """Its page, below the folder `report`."""
+        return f"heads/{self.row['layer']:02d}-{self.row['head']:02d}.html"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it has a label that beats chance."""
+        return bool(self.row["labelled"])
+
+    @property
+    def first(self) -> str:
+        """Its first text; empty where it has none."""
+        return self.texts[0]["text"] if self.texts else ""
+
+    @property
+    def title(self) -> str:
+        """Its label; `mixed` where it has none; its first text where texts have no properties."""
+        if self.labelled:
+            return str(self.row["label"])
+        return MIXED if self.row["label"] is not None or not self.texts else f"“{self.first}”"
+
+    @property
+    def lead_heldout(self) -> float | None:
+        """Share of its held-out variance that its leading texts explain.
+
+        All of its texts together may span all that it can write, and then explain all of it whatever they say.
+        """
+        lead = min(self.row["lead"] or 0, len(self.texts))
+        return self.texts[lead - 1]["explained_heldout"] if lead else None
+
+    @property
+    def predicted(self) -> bool | None:
+        """Whether its first text predicts it better than 95 % of other texts; None where that was not tried."""
+        row = self.row
+        return None if None in (row["score"], row["score_chance"]) else row["score"] > row["score_chance"]
+
+
+def heads_of(view: DecomposeView) -> tuple[HeadView, ...]:
+    """All heads, by layer and number."""
+    texts: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    images: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in view.rows("head_texts"):
+        texts[row["layer"], row["head"]].append(row)
+    for row in view.rows("head_images"):
+        images[row["layer"], row["head"]].append(row)
+    found = []
+    for row in sorted(view.rows("heads"), key=lambda row: (row["layer"], row["head"])):
+        place = row["layer"], row["head"]
+        own = tuple(sorted(texts[place], key=lambda text: text["rank"]))
+        above = row["fdr"] is not None and row["fdr"] <= view.fdr
+        found.append(HeadView(row, own, tuple(images[place]), above))
+    return tuple(found)
+
+
+def intro(view: DecomposeView) -> Mapping[str, Any]:
+    """The answer in words."""
+    heads = heads_of(view)
+    labels = Counter(head.title for head in heads if head.labelled)
+    tried = [head for head in heads if head.predicted is not None]
+    held = [head.lead_heldout for head in heads if head.lead_heldout is not None]
+    chance = [head.row["chance"] for head in heads if head.row["chance"] is not None]
+    accuracy = view.summary.get("accuracy")
+    leads = sorted({head.row["lead"] for head in heads if head.row["lead"]})
+    figures = [
+        {"what": "texts beat chance", "term": "chance", "value": sum(head.above for head in heads), "of": f"of {len(heads)}"},
+        {"what": "have a label", "term": "label", "value": sum(labels.values()), "of": f"of {len(heads)}"},
+        {"what": "predicted by their first text", "term": "prediction",
+         "value": sum(bool(head.predicted) for head in tried), "of": f"of {len(tried)}"} if tried else None,
+        {"what": f"explained by {leads[-1]} texts, held-out", "term": "explained", "value": words.share(_mean(held)),
+         "of": ""} if held else None,
+        {"what": "the same by chance", "term": "chance", "value": words.share(_mean(chance)), "of": ""} if chance else None,
+        {"what": "right answers of the model", "term": "", "value": words.share(accuracy), "of": ""}
+        if accuracy is not None else None,
+    ]  # fmt: skip
+    return {
+        "heads": len(heads), "above": sum(head.above for head in heads), "labels": labels.most_common(),
+        "labelled": sum(labels.values()), "properties": any(head.row["label"] is not None for head in heads),
+        "writers": _writers(heads), "figures": [f for f in figures if f], "sure": _sure(view, heads, tried),
+    }  # fmt: skip
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _writers(heads: Sequence[HeadView], most: int = 3) -> list[HeadView]:
+    """The heads that write most."""
+    return sorted((h for h in heads if h.texts), key=lambda head: -(head.row["share"] or 0.0))[:most]
+
+
+def _sure(view: DecomposeView, heads: Sequence[HeadView], tried: Sequence[HeadView]) -> list[str]:
+    """How sure we are, in sentences."""
+    settings = view.manifest["settings"]
+    limit = words.share(view.fdr)
+    said = ["Texts were chosen on one half of the images; everything called held-out was measured on the other half."]
+    if settings.get("chance_draws"):
+        said.append(
+            f"A few texts explain some of anything. So the same search was made {settings['chance_draws']:,} times among "
+            f"texts whose directions were turned at random; “beats chance” means that of all heads called so no more "
+            f"than {limit} are expected to be wrong."
+        )
+    if any(head.row["label"] is not None for head in heads):
+        said.append(
+            f"A label is what a head's texts have in common. It is kept where properties shuffled among the texts seldom "
+            f"agree as well, again with at most {limit} expected to be wrong."
+        )
+    if tried:
+        good = sum(bool(head.predicted) for head in tried)
+        said.append(
+            f"A good description should predict. For {good} of {words.plural(len(tried), 'head')} the similarity of a "
+            f"held-out image with the head's first text tells how strongly the head writes, better than 95\u00a0% of "
+            f"other texts do. By luck that would be about {max(round(0.05 * len(tried)), 1)}."
+        )
+    return said
+
+
+def grid(view: DecomposeView) -> Mapping[str, Any] | None:
+    """Layers by heads: each cell a name, its colour the share of variance. The last layer stands on top."""
+    heads = heads_of(view)
+    if not heads:
+        return None
+    by_place = {(head.row["layer"], head.row["head"]): head for head in heads}
+    layers = sorted({layer for layer, _ in by_place}, reverse=True)
+    columns = list(range(max(head for _, head in by_place) + 1))
+    return {
+        "columns": columns,
+        "layers": [(layer, [_cell(by_place.get((layer, head))) for head in columns]) for layer in layers],
+        "legend": [
+            {"step": step, "text": text}
+            for step, text in enumerate(
+                (f"below {words.share(STEPS[0])}", *(f"from {words.share(at)}" for at in STEPS))
+            )
+        ],
+    }  # fmt: skip
+
+
+def _cell(head: HeadView | None) -> Mapping[str, Any] | None:
+    if head is None:
+        return None
+    share = head.row["share"] or 0.0
+    return {
+        "href": f"report/{head.page}", "title": head.title, "labelled": head.labelled, "above": head.above,
+        "first": head.first if head.title != f"“{head.first}”" else "", "share": share, "name": head.name,
+        "step": sum(share >= at for at in STEPS),
+        "texts": "; ".join(text["text"] for text in head.texts[:3]),
+    }  # fmt: skip
+
+
+def worst(view: DecomposeView) -> Mapping[str, Any] | None:
+    """All heads as a list, those explained worst on held-out images first."""
+    heads = heads_of(view)
+    if not heads:
+        return None
+    inf = float("inf")
+    ranked = sorted(heads, key=lambda head: inf if head.lead_heldout is None else head.lead_heldout)
+    properties = any(head.row["label"] is not None for head in heads)
+    judged = any(head.row["accuracy"] is not None for head in heads)
+    top = max((head.row["share"] or 0.0 for head in heads), default=0.0)
+    columns = [("head", False), ("explained, held-out", True), ("chance", True), ("share of variance", True)]
+    columns += [("label", False)] if properties else []
+    columns += [("first texts", False), ("prediction", True), ("by chance below", True)]
+    columns += [("right with its texts", True), ("right with its mean", True)] if judged else []
+    rows = [_line(head, top, properties, judged) for head in ranked]
+    leads = sorted({head.row["lead"] for head in heads if head.row["lead"]})
+    return {
+        "sheet": cells.Sheet("heads", "All heads, those explained worst on held-out images first", columns, rows),
+        "lead": leads[-1] if leads else 0, "worst": [head for head in ranked if head.lead_heldout is not None][:3],
+        "judged": judged,
+    }  # fmt: skip
+
+
+def _line(head: HeadView, top: float, properties: bool, judged: bool) -> list[cells.Cell]:
+    row = head.row
+    line = [
+        cells.Cell(head.name, row["layer"] * 1000 + row["head"], href=f"report/{head.page}"),
+        cells.share(head.lead_heldout, whole=1.0, notch=row["chance"]),
+        cells.share(row["chance"]),
+        cells.share(row["share"], whole=top),
+    ]
+    if properties:
+        line.append(cells.Cell(head.title if row["label"] is not None else words.MISSING, head.title, quiet=not head.labelled))
+    line += [
+        cells.Cell("; ".join(text["text"] for text in head.texts[:3]) or words.MISSING, head.first),
+        cells.score(row["score"]), cells.score(row["score_chance"]),
+    ]  # fmt: skip
+    return [*line, cells.share(row["accuracy"]), cells.share(row["accuracy_mean"])] if judged else line
+
+
+def groups(view: DecomposeView) -> Mapping[str, Any] | None:
+    """Heads that share a label, the group that writes most first."""
+    found: dict[str, list[HeadView]] = defaultdict(list)
+    for head in heads_of(view):
+        if head.labelled:
+            found[head.title].append(head)
+    if not found:
+        return None
+    listed = [
+        {
+            "label": label,
+            "share": sum(head.row["share"] or 0.0 for head in heads),
+            "heads": sorted(heads, key=lambda head: -(head.row["share"] or 0.0)),
+        }
+        for label, heads in found.items()
+    ]
+    return {"groups": sorted(listed, key=lambda group: -group["share"])}
