@@ -21,8 +21,8 @@ from microtome.models.clip_file import WorldTexts
 from microtome.models.clip_words import ClipWords, words_in
 from microtome.models.model import Model, wrap
 from microtome.models.towers.base import Tower
-from microtome.models.world_clip import ClipSizes, WorldClip
 from microtome.models.towers.find import tower_of
+from microtome.models.world_clip import ClipSizes, WorldClip
 from tests.support.listed import Listed
 from tests.support.towers import shaken
 
@@ -35,7 +35,7 @@ def small_pool(texts: int = 60) -> TextPool:
     return pool.restricted(list(range(0, len(pool), max(1, len(pool) // texts)))[:texts])
 
 
-def clip_words(context: int = 14) -> ClipWords:
+def clip_words(context: int = 40) -> ClipWords:
     """Every word of the world's pool."""
     words = sorted({word for text in (*world_pool().texts, "photo of tree car house boat") for word in words_in(text)})
     return ClipWords(words, context=context)

@@ -166,6 +166,12 @@ def test_the_grid_of_timm_follows_the_input_where_its_positions_do() -> None:
     decompose(tower, images((48, 24)))
 
 
+def test_timm_builds_the_size_that_is_asked_for() -> None:
+    tower = tower_of(load("timm:vit_tiny_patch16_224@random", size=(64, 96), device="cpu"))
+    assert tower.grid == (4, 6)
+    decompose(tower, images((64, 96)).float())
+
+
 @pytest.mark.parametrize("name", ["CLIP", "SigLIP", "SigLIP classifier", "ViT", "timm token", "open_clip"])
 def test_positions_of_one_size_refuse_others(name: str) -> None:
     make, size = SMALL[name]

@@ -73,13 +73,13 @@ def test_grouping_changes_no_more_than_the_product_of_a_block() -> None:
 
 
 def test_constant_vectors_have_no_covariance() -> None:
-    x = np.broadcast_to(np.float32([0.1, -3.0, 0.0, 1e-3]), (200, GROUPS, WIDTH))
+    x = np.broadcast_to(np.array([0.1, -3.0, 0.0, 1e-3], np.float32), (200, GROUPS, WIDTH))
     made = moments_of(np.split(x, [64, 128]))
     assert np.abs(made.covariance()).max() <= 1e-15 * 9
     assert np.allclose(made.mean(), x[0].astype(np.float64), rtol=1e-15)
 
 
-@pytest.mark.parametrize("ratio", [1e2, 1e3])
+@pytest.mark.parametrize("ratio", [1e2, 1e4])
 def test_a_large_mean_beside_a_small_spread(ratio: float) -> None:
     """Cancellation costs the square of mean / spread times the last place of float64, no more."""
     x = vectors(2000, seed=3, shift=ratio)
@@ -100,7 +100,7 @@ def test_no_number_is_an_error_and_changes_nothing(value: float) -> None:
     made, x = moments_of([vectors(5)]), vectors(5, seed=1)
     before = {name: array.copy() for name, array in made.state().items()}
     x[2, 1, 0] = value
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not finite"):
         made.add(x)
     assert same_bits(made.state(), before)
 

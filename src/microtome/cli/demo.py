@@ -1,4 +1,4 @@
-"""`microtome demo`: the main job on the model and the images that come with microtome."""
+"""`microtome demo`: the main job on the models and the images that come with microtome."""
 
 from __future__ import annotations
 
@@ -7,18 +7,49 @@ from typing import Annotated
 
 import typer
 
+from microtome.core.errors import OptionError
+
+_WHAT = ("scenes", "clip")
+
 
 def demo(
+    what: Annotated[
+        str, typer.Argument(help="scenes: name the units of a small network; clip: name the heads of a small CLIP.")
+    ] = "scenes",
     out: Annotated[Path, typer.Option(help="Run folder; a run that stands there is replaced.")] = Path("runs/demo"),
     count: Annotated[int, typer.Option(min=20, help="Planted scenes to show the model.")] = 600,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Dissect the shipped network on planted scenes: some minutes, no download, a report at the end."""
+    """Take a shipped network apart on planted scenes: a minute or two, no download, a report at the end."""
+    if what not in _WHAT:
+        raise OptionError(f"There is no demo '{what}'.", expected=f"one of {', '.join(_WHAT)}")
+    command = ("microtome", "demo", what, "--out", str(out), "--count", str(count))
+    if what == "clip":
+        _clip(out, count, command, as_json=as_json)
+    else:
+        _scenes(out, count, command, as_json=as_json)
+
+
+def _scenes(out: Path, count: int, command: tuple[str, ...], *, as_json: bool) -> None:
     from microtome.cli.best_units import print_result
     from microtome.cli.progress import progress_bar
     from microtome.recipes.dissect import dissect
 
-    command = ("microtome", "demo", "--out", str(out), "--count", str(count))
     with progress_bar() as progress:
         result = dissect(data=f"world@{count}", out=out, overwrite=True, command=command, progress=progress)
     print_result(result, as_json=as_json)
+
+
+def _clip(out: Path, count: int, command: tuple[str, ...], *, as_json: bool) -> None:
+    from microtome.cli.decompose.heads import print_heads
+    from microtome.cli.progress import progress_bar
+    from microtome.recipes.decompose_heads import decompose_heads
+    from microtome.recipes.decompose_settings import HeadSettings
+
+    settings = HeadSettings(texts=10, pairs=40)
+    with progress_bar() as progress:
+        found = decompose_heads(
+            data=f"arranged@{count}", texts="world", out=out, settings=settings, overwrite=True, command=command,
+            progress=progress,
+        )  # fmt: skip
+    print_heads(found, as_json=as_json)

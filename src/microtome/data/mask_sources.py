@@ -1,8 +1,8 @@
 """Open masked images by one string: ImageNet-Segmentation, the planted world, or one concept of any image set.
 
-    gtsegs_ijcv.mat                    ImageNet-Segmentation: each photograph's object
-    arranged:heldout@500               the most prominent objects of planted pictures, or a kind of object
-    path/to/folder                     one concept of a set with label pictures
+gtsegs_ijcv.mat                    ImageNet-Segmentation: each photograph's object
+arranged:heldout@500               the most prominent objects of planted pictures, or a kind of object
+path/to/folder                     one concept of a set with label pictures
 """
 
 from __future__ import annotations
@@ -18,16 +18,29 @@ from microtome.data.base import ImageData, LabelledImage, hash_of
 from microtome.data.gtsegs import ImageNetSegmentation
 from microtome.data.masks import ConceptMasks, MaskedImages, SceneMasks, Scenes
 from microtome.data.open import open_data
+from microtome.data.world.objects import KINDS
 
 _MAT = "gtsegs_ijcv.mat"
 _SHOWN = 12
+_LOOKED_AT = 500
 
 
 @dataclass(frozen=True, eq=False)
 class OpenedMasks:
-    """Masked images, and what was wrong with each image that had to be read to find them and could not be."""
+    """Masked images.
+
+    Attributes
+    ----------
+    masks:
+        Image by image.
+    things:
+        What masks of these data could show, in words; empty where nobody says.
+    problems:
+        What was wrong with each image that had to be read to find masks and could not be.
+    """
 
     masks: MaskedImages
+    things: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -59,12 +72,15 @@ def open_masks(
     if path.suffix == ".mat" or (path.is_dir() and (path / _MAT).is_file()):
         if concept is not None:
             raise OptionError("ImageNet-Segmentation has no concepts.", next_step="leave --concept out")
-        return OpenedMasks(_segmentation(path, names))
+        found = _segmentation(path, names)
+        texts = read_names(names) if names is not None else {}
+        ids = {found.key(n).partition("_")[0] for n in range(len(found))}
+        return OpenedMasks(found, tuple(sorted({texts[one] for one in ids if one in texts})))
     if names is not None:
         raise OptionError(f"Names are for ImageNet-Segmentation, and '{spec}' is none.", next_step="leave --names out")
     data = open_data(spec, colours=False, bare=True)
     if isinstance(data, Scenes):
-        return OpenedMasks(SceneMasks(data, concept or "main"))
+        return OpenedMasks(SceneMasks(data, concept or "main"), _kinds(data))
     if not data.concepts:
         raise DataError(
             f"'{spec}' has no masks: nothing in it is annotated.",
@@ -88,8 +104,10 @@ def _concept(data: ImageData, spec: str, concept: str | None, *, strict: bool) -
             expected=f"one of its {len(known)} concepts",
             next_step=f"did you mean {nearest(concept, known)}?",
         )
+    category = next(one.category for one in data.concepts if one.name == found[0])
+    things = tuple(one.name.removeprefix(f"{category}:") for one in data.concepts if one.category == category)
     if strict:
-        return OpenedMasks(ConceptMasks(data, found[0]))
+        return OpenedMasks(ConceptMasks(data, found[0]), things)
     lenient = Lenient(data)
     try:
         masks = ConceptMasks(lenient, found[0])
@@ -101,7 +119,13 @@ def _concept(data: ImageData, spec: str, concept: str | None, *, strict: bool) -
             f"{problems_together(list(lenient.problems.values()), limit=5)}",
             expected="images that PIL can decode",
         ) from error
-    return OpenedMasks(masks, tuple(f"{key}: {what}" for key, what in lenient.problems.items()))
+    return OpenedMasks(masks, things, tuple(f"{key}: {what}" for key, what in lenient.problems.items()))
+
+
+def _kinds(scenes: Scenes) -> tuple[str, ...]:
+    """Words of the kinds of object that the first pictures show."""
+    shown = {thing.kind for n in range(min(len(scenes), _LOOKED_AT)) for thing in scenes.scene(n).objects}
+    return tuple(sorted(KINDS[kind].name for kind in shown))
 
 
 def _segmentation(path: Path, names: Path | None) -> ImageNetSegmentation:

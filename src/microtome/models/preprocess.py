@@ -115,6 +115,10 @@ class Preprocess:
         std = torch.tensor(self.std).view(1, 3, 1, 1)
         return ((pixels * self.scale - mean) / std).contiguous()
 
+    def cropped(self, image: np.ndarray) -> np.ndarray:
+        """What the model sees of one image with its own crop: RGB bytes [height width 3], before normalisation."""
+        return self._resized(image, crop=True)
+
     def _resized(self, image: np.ndarray, *, crop: bool) -> np.ndarray:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
             raise DataError(

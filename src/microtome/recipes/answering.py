@@ -95,7 +95,7 @@ def answering(
         raise OptionError(
             f"The template '{template}' has no place for the class.", expected="such as 'a photo of a {}.'"
         )
-    sets = [list(texts)] if texts else [[part.format(name) for name in classes] for part in templates]
+    sets = [list(texts)] if texts else [[part.replace("{}", name) for name in classes] for part in templates]
     vectors = sum(text_directions(model.texts, words, spec=model.spec).double().cpu() for words in sets)
     assert isinstance(vectors, torch.Tensor)
     unit = torch.nn.functional.normalize(vectors, dim=-1).numpy()

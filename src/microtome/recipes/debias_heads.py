@@ -87,15 +87,11 @@ def score_of(shares: HeadShares) -> Float[np.ndarray, " head"]:
     return (shares.attribute - shares.label) * shares.variance / (whole if whole > 0 else 1.0)
 
 
-def look_at(
-    grouping: Grouping, tower: Tower, used: Bool[np.ndarray, " image"]
-) -> tuple[HeadShares, LayerMeans]:
+def look_at(grouping: Grouping, tower: Tower, used: Bool[np.ndarray, " image"]) -> tuple[HeadShares, LayerMeans]:
     """What every head tells of class and nuisance, and its mean over groups of equal weight, layer by layer."""
     found, means = [], []
     for layer in range(len(tower.layers)):
-        sums = cell_sums(
-            grouping.stream, tower, layer, grouping.label.of, grouping.nuisance.of, used, grouping.shape
-        )
+        sums = cell_sums(grouping.stream, tower, layer, grouping.label.of, grouping.nuisance.of, used, grouping.shape)
         found.append(sums.shares())
         means.append(sums.balanced_mean())
     names = ("variance", "label", "attribute", "both")
@@ -193,9 +189,7 @@ def _sum(apart: Float[np.ndarray, "image layer head klass"], heads: Sequence[Hea
     return apart[:, list(layers), list(own)].sum(axis=1)
 
 
-def _half(
-    group: Int[np.ndarray, " image"], used: Bool[np.ndarray, " image"], seed: int
-) -> Bool[np.ndarray, " image"]:
+def _half(group: Int[np.ndarray, " image"], used: Bool[np.ndarray, " image"], seed: int) -> Bool[np.ndarray, " image"]:
     """Every second image of each group, in random order."""
     generator = np.random.default_rng([seed, 31])
     first = np.zeros(len(group), dtype=bool)

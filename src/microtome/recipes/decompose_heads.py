@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
-from microtome.core.errors import MicrotomeError, OptionError
+from microtome.core.errors import DataError, MicrotomeError
+from microtome.data.attributes import attributes_of
 from microtome.data.base import ImageData
 from microtome.data.pools.base import TextPool
 from microtome.data.pools.read import open_pool
@@ -27,6 +28,8 @@ from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
 from microtome.recipes.head_names import HeadName, name_heads, score_texts
 from microtome.recipes.head_pictures import write_head_pictures
+from microtome.recipes.head_properties import property_rows, told_by_heads
+from microtome.recipes.neuron_settings import NeuronSettings
 from microtome.recipes.seen import by_caption, seen_by
 from microtome.record.one_pass import Progress, silent
 from microtome.record.stream import StreamPass
@@ -90,15 +93,13 @@ def decompose_heads(
     pool = texts if isinstance(texts, TextPool) else open_pool(texts)
     directions = text_directions(opened.model.texts, pool.texts, spec=opened.model.spec).double().cpu().numpy()
     answers = answering(opened.model, opened.data.classes, texts=settings.classes, template=settings.template)
-    if len(opened.data) < FEWEST:
-        raise OptionError(f"{len(opened.data)} images are too few to name heads.", expected=f"at least {FEWEST}")
     plan = plan_of(opened, "heads", settings.images, {})
     draft = RunDraft(Path(out), plan=plan, overwrite=overwrite)
     try:
         draft.need(bytes_needed(opened.tower, len(opened.data)))
         stream = direct_pass(opened, draft.cache, settings.images)
         stream.run(progress=progress)
-        heldout = heldout_half(len(stream.index()), settings.images.seed)
+        heldout = heldout_half(enough(stream), settings.images.seed)
         named = name_heads(stream, heldout, opened.tower, pool, directions, settings, progress)
         run = HeadRun(opened, stream, heldout, pool, directions, named, answers, settings)
         tables = _tables(run, draft, progress)
@@ -128,15 +129,27 @@ def _tables(run: HeadRun, draft: RunDraft, progress: Progress) -> dict[str, list
     heads, texts = head_tables.head_rows(run.named, run.pool, scores, accuracy, fdr=run.settings.fdr)
     pictures = write_head_pictures(run.opened, run.stream, run.named, run.settings, draft.folder, progress=progress)
     return {
-        "heads": heads, "head_texts": texts, "head_images": pictures,
+        "heads": heads, "head_texts": texts, "head_images": pictures, "properties": _properties(run, progress),
         "terms": head_tables.term_rows(run.stream, run.opened.tower),
     }  # fmt: skip
+
+
+def _properties(run: HeadRun, progress: Progress) -> list[dict[str, Any]]:
+    """Heads of each property that the data knows of; empty where it knows none."""
+    attributes = attributes_of(run.opened.data, run.stream.index(), run.stream.labels())
+    if not attributes:
+        return []
+    told = told_by_heads(run.stream, run.opened, list(attributes.values()), ~run.heldout)
+    settings = run.settings
+    return property_rows(
+        run.opened, told, run.named, run.pool, pairs=settings.pairs, seed=settings.images.seed, progress=progress
+    )
 
 
 def head_vectors(stream: StreamPass, named: list[HeadName]) -> Any:
     """Each head with its small vectors of all images, a layer of them in memory at a time."""
     for layer in dict.fromkeys(name.layer for name in named):
-        vectors = np.concatenate([block.arrays["heads"][:, layer] for block in stream.take(["heads"])])
+        vectors = np.concatenate([block.arrays["heads"] for block in stream.take(["heads"], layer=layer)])
         for name in named:
             if name.layer == layer:
                 yield name, vectors[:, name.head].astype(np.float64)
@@ -148,7 +161,7 @@ def _manifest(run: HeadRun, tables: Mapping[str, list[dict[str, Any]]], command:
     summary = {
         "heads": len(heads),
         "above_chance": sum(row["fdr"] <= run.settings.fdr for row in heads),
-        "labelled": sum(bool(row["labelled"]) for row in heads),
+        "labelled": sum(row["labelled"] for row in heads),
         "images": len(labels),
         "searched": int((~run.heldout).sum()),
         "accuracy": None if run.answers is None else run.answers.accuracy(outputs, labels),
@@ -156,14 +169,26 @@ def _manifest(run: HeadRun, tables: Mapping[str, list[dict[str, Any]]], command:
     }
     return decompose_manifest(
         run.opened, "heads", settings=asdict(run.settings), summary=summary, command=command,
-        skipped=run.stream.problems(), pool=run.pool, answers=run.answers,
+        skipped=run.stream.problems(), pool=run.pool, answers=run.answers, notes=class_notes(run.opened, run.settings),
     )  # fmt: skip
 
 
-def chosen_images(stream: StreamPass, numbers: Int[np.ndarray, " image"]) -> list[np.ndarray]:
-    """The pixels of some images of a pass, by their place in it."""
-    index = stream.index()
-    return [stream.data.read(int(index[n])).pixels for n in numbers]
+def enough(stream: StreamPass) -> int:
+    """How many images were read. Raises DataError where they are too few to name anything."""
+    read = len(stream.index())
+    if read < FEWEST:
+        raise DataError(
+            f"{read} of {len(stream.data)} images could be read: too few to name anything.",
+            expected=f"at least {FEWEST}",
+        )
+    return read
+
+
+def class_notes(opened: Opened, settings: HeadSettings | NeuronSettings) -> tuple[str, ...]:
+    """What to know where classes were put into words that nobody asks for."""
+    if opened.data.classes or not (settings.classes or settings.template):
+        return ()
+    return ("The data have no classes, so --classes and --template say nothing here.",)
 
 
 def _report(draft: RunDraft) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from microtome.core.errors import MicrotomeError, OptionError
+from microtome.core.errors import MicrotomeError
 from microtome.data.base import ImageData
 from microtome.data.pools.base import TextPool
 from microtome.data.pools.read import open_pool
@@ -20,7 +20,7 @@ from microtome.models.model import Model
 from microtome.models.texts import text_directions
 from microtome.numerics.pursuit import SparseCodes
 from microtome.recipes.answering import Answering, answering
-from microtome.recipes.decompose_heads import FEWEST
+from microtome.recipes.decompose_heads import class_notes, enough
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import Opened, heldout_half, open_both, plan_of
@@ -93,14 +93,12 @@ def decompose_neurons(
     pool = texts if isinstance(texts, TextPool) else open_pool(texts)
     directions = text_directions(opened.model.texts, pool.texts, spec=opened.model.spec).double().cpu().numpy()
     answers = answering(opened.model, opened.data.classes, texts=settings.classes, template=settings.template)
-    if len(opened.data) < FEWEST:
-        raise OptionError(f"{len(opened.data)} images are too few to name neurons.", expected=f"at least {FEWEST}")
     draft = RunDraft(Path(out), plan=plan_of(opened, "neurons", settings.images, {"layer": layer}), overwrite=overwrite)
     try:
         draft.need(coefficient_bytes(opened.tower, layer, len(opened.data)))
         stream = coefficient_pass(opened, layer, draft.cache, settings.images)
         stream.run(progress=progress)
-        heldout = heldout_half(len(stream.index()), settings.images.seed)
+        heldout = heldout_half(enough(stream), settings.images.seed)
         effects = measure_effects(opened, stream, heldout, layer, top_images=settings.top_images, progress=progress)
         listed = most_varying(effects.first.variance, settings.listed)
         codes = code_neurons(effects.first.directions[listed], directions, settings.texts, settings.method)
@@ -232,5 +230,5 @@ def _manifest(run: NeuronRun, tables: dict[str, list[Row]], command: tuple[str, 
     }
     return decompose_manifest(
         run.opened, "neurons", settings=asdict(run.settings), summary=summary, command=command,
-        skipped=run.stream.problems(), pool=run.pool, answers=run.answers,
+        skipped=run.stream.problems(), pool=run.pool, answers=run.answers, notes=class_notes(run.opened, run.settings),
     )  # fmt: skip

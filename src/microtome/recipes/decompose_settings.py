@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from microtome.core.errors import OptionError
 from microtome.recipes.direct_pass import PassSettings
@@ -20,12 +20,12 @@ class HeadSettings:
         Name the heads of these layers alone; None: all.
     chance_draws:
         Turned text pools that the explained variance is set against, at least 19.
-    label_draws:
-        Shuffles of the property column, at least 19.
     fdr:
         False-discovery rate of labels, 0 to 1.
     shown_texts, shown_images:
         For the report: texts of each head with pictures, and pictures at either end.
+    pairs:
+        Pictures of which one property alone is changed, for each property that the data can change; 0: none.
     classes:
         A text for each class of the data; empty: the template.
     template:
@@ -37,10 +37,10 @@ class HeadSettings:
     texts: int = 20
     layers: tuple[int, ...] | None = None
     chance_draws: int = 40
-    label_draws: int = 999
     fdr: float = 0.05
     shown_texts: int = 3
     shown_images: int = 6
+    pairs: int = 100
     classes: tuple[str, ...] = ()
     template: str = ""
     images: PassSettings = field(default_factory=PassSettings)
@@ -56,9 +56,9 @@ class HeadSettings:
         for name, value, low, high in (
             ("texts", self.texts, 1, 200),
             ("chance_draws", self.chance_draws, 19, 10_000),
-            ("label_draws", self.label_draws, 19, 1_000_000),
             ("shown_texts", self.shown_texts, 0, 20),
             ("shown_images", self.shown_images, 1, 50),
+            ("pairs", self.pairs, 0, 100_000),
         ):
             if not low <= value <= high:
                 raise OptionError(f"The setting {name} is {value}.", expected=f"{low} to {high}")
@@ -70,4 +70,4 @@ class HeadSettings:
                 f"The model has no layer {wrong[0]}." if wrong else "No layer is chosen.",
                 expected=f"layers from 0 to {layers - 1}",
             )
-        return self
+        return self if self.layers is None else replace(self, layers=tuple(dict.fromkeys(self.layers)))

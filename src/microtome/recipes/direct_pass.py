@@ -125,6 +125,7 @@ def plan_of(opened: Opened, command: str, settings: PassSettings, extra: Mapping
         "data": opened.data.fingerprint(),
         "images": len(opened.data),
         "batch": settings.batch_size,
+        "strict": settings.strict,
         "seed": settings.seed,
         **extra,
     }

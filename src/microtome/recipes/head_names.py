@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from microtome.data.pools.base import TextPool
-from microtome.methods.decompose.labels import HeadLabel, label_of
-from microtome.methods.decompose.text_span import HeadSpace, Span, chance_spans, explained_by, text_span
+from microtome.methods.decompose.labels import Standing, against, among, pooled_p, standing
+from microtome.methods.decompose.text_span import (
+    HeadSpace,
+    Span,
+    chance_spans,
+    explained_by,
+    explained_upto,
+    text_span,
+)
 from microtome.models.towers.base import Tower
 from microtome.recipes.decompose_settings import HeadSettings
 from microtome.recipes.direct_pass import matrices_of
@@ -37,12 +45,8 @@ class HeadName:
         Its texts.
     heldout:
         Share of the held-out variance that the first 1, 2, ... texts explain.
-    chance:
-        [draw, text]: the same on the searched half for turned pools.
-    p:
-        Share of turned pools that explain as much with the leading texts (with the usual +1).
-    label:
-        What its texts have in common; None where the pool has no properties.
+    turned:
+        Spans of turned pools on the searched half: chance.
     """
 
     layer: int
@@ -51,9 +55,17 @@ class HeadName:
     mean: Float[np.ndarray, " space"]
     span: Span
     heldout: Float[np.ndarray, " text"]
-    chance: Float[np.ndarray, "draw text"]
-    p: float
-    label: HeadLabel | None
+    turned: list[Span]
+
+    @property
+    def chance(self) -> Float[np.ndarray, "draw most"]:
+        """Share that the first 1, 2, ... texts of each turned pool explain; at least one column."""
+        return explained_upto(self.turned, max(1, len(self.span.texts)))
+
+    @property
+    def lead(self) -> int:
+        """How many texts are set against chance."""
+        return min(LEADING, len(self.span.texts))
 
     def coordinates(self, vectors: Float[np.ndarray, "image space"]) -> Float[np.ndarray, "image text"]:
         """Where each image's term lies along each of the head's texts."""
@@ -76,10 +88,10 @@ def head_moments(
     """Second moments of a layer's heads on the searched and on the held-out images, read block by block."""
     halves = (SecondMoments(tower.heads, tower.space), SecondMoments(tower.heads, tower.space))
     place = 0
-    for block in stream.take(["heads"]):
+    for block in stream.take(["heads"], layer=layer):
         held = heldout[place : place + len(block.index)]
         place += len(block.index)
-        vectors = block.arrays["heads"][:, layer]
+        vectors = block.arrays["heads"]
         for half, rows in zip(halves, (~held, held), strict=True):
             if rows.any():
                 half.add(vectors[rows])
@@ -114,14 +126,66 @@ def _name(
     covariance = space.covariance(spread)
     span = text_span(covariance, directions @ space.outward, settings.texts)
     most = max(1, len(span.texts))
-    chance = chance_spans(covariance, directions, most, draws=settings.chance_draws, rng=rng)
-    lead = min(LEADING, len(span.texts)) - 1
-    own = span.explained[lead] if len(span.texts) else 0.0
-    p = (1.0 + float((chance[:, lead] >= own).sum())) / (1.0 + len(chance))
-    label = None
-    if pool.has_properties and len(span.texts):
-        label = label_of(span.gains, span.texts, pool.properties, draws=settings.label_draws, rng=rng)
-    return HeadName(layer, head, space, mean, span, explained_by(span, space.covariance(held)), chance, p, label)
+    turned = chance_spans(covariance, directions, most, draws=settings.chance_draws, rng=rng)
+    return HeadName(layer, head, space, mean, span, explained_by(span, space.covariance(held)), turned)
+
+
+@dataclass(frozen=True)
+class HeadLabel:
+    """What the texts of a head, or of several together, have in common.
+
+    Attributes
+    ----------
+    property, share, expected:
+        See `labels.Standing`.
+    p:
+        Share of draws in which some property stands out as much.
+    """
+
+    property: str
+    share: float
+    expected: float
+    p: float
+
+
+def against_chance(named: Sequence[HeadName]) -> Float[np.ndarray, " head"]:
+    """Of each head, the share of draws in which turned pools explain as much with the leading texts.
+
+    Draws are pooled over heads, each set against its own head's others (`labels.pooled_p`).
+    """
+    scores, drawn = [], []
+    for name in named:
+        column = name.chance[:, max(name.lead - 1, 0)][:, None]
+        own = name.span.explained[name.lead - 1] if name.lead else 0.0
+        scores.append(float(against(np.array([[own]]), column)[0, 0]))
+        drawn.append(among(column)[:, 0])
+    return pooled_p(np.array(scores), np.array(drawn))
+
+
+def labels_of(named: Sequence[HeadName], pool: TextPool) -> list[HeadLabel | None]:
+    """The label of each head; None for all where the pool has no properties, and for a head without texts."""
+    return label_together([[name] for name in named], pool)
+
+
+def label_together(groups: Sequence[Sequence[HeadName]], pool: TextPool) -> list[HeadLabel | None]:
+    """The label of several heads together, for each group: all their texts, by the variance that each adds."""
+    found = [_standing(group, pool) for group in groups]
+    known = [one for one in found if one is not None]
+    if not known:
+        return [None] * len(groups)
+    p = iter(pooled_p(np.array([one.score for one in known]), np.array([one.drawn for one in known])).tolist())
+    return [None if one is None else HeadLabel(one.property, one.share, one.expected, next(p)) for one in found]
+
+
+def _standing(group: Sequence[HeadName], pool: TextPool) -> Standing | None:
+    if not pool.has_properties or not any(len(name.span.texts) for name in group):
+        return None
+    draws = [[name.turned[draw] for name in group] for draw in range(len(group[0].turned))]
+    return standing(_merged([name.span for name in group]), [_merged(one) for one in draws], pool.properties)
+
+
+def _merged(spans: Sequence[Span]) -> tuple[Int[np.ndarray, " text"], Float[np.ndarray, " text"]]:
+    return np.concatenate([span.texts for span in spans]), np.concatenate([span.gains for span in spans])
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +236,7 @@ def score_texts(
         r = _correlations((rest @ directions[text])[:, None], along[:, rank])[0]
         chance = _correlations(by_others[:, others != text], along[:, rank])
         p = (1.0 + float((chance >= r).sum())) / (1.0 + len(chance))
-        scores.append(TextScore(float(r), float(np.quantile(chance, 0.95)), p))
+        scores.append(TextScore(float(r), float(np.quantile(chance, 0.95)) if len(chance) else float("nan"), p))
     return scores
 
 

@@ -30,7 +30,7 @@ def write_head_pictures(
     """Write a sheet of pictures for each head below `folder`; returns the rows of `head_images`."""
     rows: list[Row] = []
     for layer in dict.fromkeys(name.layer for name in named):
-        vectors = np.concatenate([block.arrays["heads"][:, layer] for block in stream.take(["heads"])])
+        vectors = np.concatenate([block.arrays["heads"] for block in stream.take(["heads"], layer=layer)])
         for name in (one for one in named if one.layer == layer):
             rows += _draw(opened, stream, name, vectors[:, name.head].astype(np.float64), settings, folder)
             progress("drawing heads", sum(1 for n in named if (n.layer, n.head) <= (layer, name.head)), len(named))
@@ -57,7 +57,7 @@ def _draw(
     for rank in range(shown):
         ends = ends_of(along[:, rank], settings.shown_images)
         numbers = np.concatenate([ends[end] for end in _ENDS])
-        pixels = [stream.data.read(int(index[n])).pixels for n in numbers]
+        pixels = [opened.model.preprocess.cropped(stream.data.read(int(index[n])).pixels) for n in numbers]
         heats = _heats(opened, pixels, name, rank, settings)
         largest = float(np.abs(heats).max())
         for place, number in enumerate(numbers.tolist()):

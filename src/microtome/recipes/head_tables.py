@@ -12,7 +12,7 @@ from microtome.data.pools.base import TextPool
 from microtome.models.towers.base import Tower
 from microtome.recipes.answering import Answering
 from microtome.recipes.direct_pass import matrices_of
-from microtome.recipes.head_names import LEADING, HeadName, TextScore
+from microtome.recipes.head_names import HeadLabel, HeadName, TextScore, against_chance, labels_of
 from microtome.record.stream import StreamPass
 from microtome.verify.fdr import q_values
 
@@ -36,7 +36,7 @@ def accuracies(
         return {}
     found: dict[Place, tuple[float, float]] = {}
     for layer in dict.fromkeys(name.layer for name in named):
-        vectors = np.concatenate([block.arrays["heads"][:, layer] for block in stream.take(["heads"])])[heldout]
+        vectors = np.concatenate([block.arrays["heads"] for block in stream.take(["heads"], layer=layer)])[heldout]
         for name in (one for one in named if one.layer == layer):
             centred = vectors[:, name.head].astype(np.float64) - name.mean
             rebuilt = outputs[heldout] + centred @ name.missing()
@@ -57,12 +57,14 @@ def head_rows(
 ) -> tuple[list[Row], list[Row]]:
     """Rows of `heads`, those explained worst on held-out images first, and of `head_texts`."""
     whole = sum(name.span.total for name in named)
-    q = q_values(np.array([name.p for name in named]))
-    label_q = q_values(np.array([name.label.p if name.label else np.nan for name in named]))
+    p, labels = against_chance(named), labels_of(named, pool)
+    q = q_values(p)
+    label_q = q_values(np.array([label.p if label else np.nan for label in labels]))
     heads, texts = [], []
-    for name, own_q, own_label_q in zip(named, q, label_q, strict=True):
+    for n, name in enumerate(named):
         own = scores.get((name.layer, name.head), ())
-        heads.append(_head_row(name, own, float(own_q), float(own_label_q), whole, fdr))
+        row = _head_row(name, own, whole) | {"p": float(p[n]), "fdr": float(q[n])}
+        heads.append(row | _label(labels[n], float(label_q[n]), fdr))
         if (name.layer, name.head) in accuracy:
             heads[-1]["accuracy"], heads[-1]["accuracy_mean"] = accuracy[name.layer, name.head]
         texts += _text_rows(name, pool, own)
@@ -70,9 +72,17 @@ def head_rows(
     return heads, texts
 
 
-def _head_row(name: HeadName, scores: Sequence[TextScore], q: float, label_q: float, whole: float, fdr: float) -> Row:
-    count = len(name.span.texts)
-    lead = min(LEADING, count)
+def _label(label: HeadLabel | None, q: float, fdr: float) -> Row:
+    if label is None:
+        return {"labelled": False}
+    return {
+        "label": label.property if q <= fdr else "mixed", "label_share": label.share,
+        "label_expected": label.expected, "label_p": label.p, "label_fdr": q, "labelled": q <= fdr,
+    }  # fmt: skip
+
+
+def _head_row(name: HeadName, scores: Sequence[TextScore], whole: float) -> Row:
+    count, lead = len(name.span.texts), name.lead
     row: Row = {
         "layer": name.layer, "head": name.head, "variance": name.span.total,
         "share": name.span.total / whole if whole > 0 else 0.0, "texts": count,
@@ -80,17 +90,11 @@ def _head_row(name: HeadName, scores: Sequence[TextScore], q: float, label_q: fl
         "explained_heldout": float(name.heldout[-1]) if count else 0.0, "lead": lead,
         "lead_explained": float(name.span.explained[lead - 1]) if count else 0.0,
         "chance": float(name.chance[:, max(lead - 1, 0)].mean()),
-        "chance_high": float(np.quantile(name.chance[:, max(lead - 1, 0)], 0.95)), "p": name.p, "fdr": q,
+        "chance_high": float(np.quantile(name.chance[:, max(lead - 1, 0)], 0.95)),
     }  # fmt: skip
     if scores:
         best = scores[0]
         row |= {"score": best.r, "score_chance": best.chance, "score_p": best.p}
-    if name.label is not None:
-        labelled = label_q <= fdr
-        row |= {
-            "label": name.label.property if labelled else "mixed", "label_share": name.label.share,
-            "label_expected": name.label.expected, "label_p": name.label.p, "label_fdr": label_q, "labelled": labelled,
-        }  # fmt: skip
     return row
 
 

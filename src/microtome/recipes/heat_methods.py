@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -90,7 +91,7 @@ def _decomposition(setup: HeatSetup) -> HeatMaker:
 
 
 def _attribute(name: str) -> Callable[[HeatSetup], HeatMaker]:
-    return lambda setup: make_method(name, HeatmapSettings(cosine=setup.cosine)).run
+    return lambda setup: partial(make_method(name, HeatmapSettings(cosine=setup.cosine)).run, setup.tower)
 
 
 HEAT_METHODS.add(DECOMPOSITION, _decomposition)

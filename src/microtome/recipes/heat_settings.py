@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from microtome.core.errors import OptionError
 from microtome.recipes.direct_pass import PassSettings
 from microtome.verify.segmentation import Rule
 
+OTHERS = "others"
 NEUTRAL = "neutral"
 NOTHING = "none"
+CONTRASTS = (OTHERS, NEUTRAL, NOTHING)
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,9 @@ class HeatSettings:
     layers:
         Count the heads of these layers alone (decomposition only); None: all.
     minus:
-        What is subtracted from a text's or class's direction: texts or classes (their mean); `neutral`: the mean of a
-        pool of texts, or of all classes; `none`: nothing.
+        What is subtracted from a text's or class's direction: texts or classes (their mean); `others`: the mean of the
+        others that are asked for; `neutral`: the mean of a pool of texts, or of all classes; `none`: nothing. Empty:
+        `others` where two or more are asked for, else `neutral`.
     neutral:
         The pool of texts behind `neutral`; empty: `world` for the shipped CLIP, else `general`.
     template:
@@ -37,7 +39,7 @@ class HeatSettings:
 
     method: str = "decomposition"
     layers: tuple[int, ...] | None = None
-    minus: tuple[str, ...] = (NEUTRAL,)
+    minus: tuple[str, ...] = ()
     neutral: str = ""
     template: str = ""
     images: PassSettings = field(default_factory=PassSettings)
@@ -45,9 +47,7 @@ class HeatSettings:
     def checked(self, layers: int) -> HeatSettings:
         """These settings, once they fit a model of so many layers. Raises OptionError."""
         check_layers(self.layers, layers)
-        if not self.minus:
-            raise OptionError("Nothing is said to be subtracted.", expected="texts, 'neutral' or 'none'")
-        special = [word for word in self.minus if word in (NEUTRAL, NOTHING)]
+        special = [word for word in self.minus if word in CONTRASTS]
         if special and len(self.minus) > 1:
             raise OptionError(f"'{special[0]}' cannot be subtracted together with texts.", expected="the one or others")
         return self
@@ -62,8 +62,9 @@ class SegmentSettings:
     methods:
         Names of heatmap methods; `all`: every one.
     against:
-        What a text's direction is taken against: the mean of neutral texts or of all classes (`neutral`), nothing
-        (`none`), or each in a row of its own (`both`).
+        What a text's direction is taken against, each in a row of its own: the mean of all things that the data could
+        show (`others`), the mean of neutral texts or of all classes (`neutral`), nothing (`none`). The first is the one
+        that pictures and controls are about. Empty: those of the three that the data and the model have.
     rule:
         Where the foreground begins: `mean`, `middle`, `zero` or a quantile from 0 to 1. The published protocol is
         `mean`.
@@ -76,7 +77,7 @@ class SegmentSettings:
     """
 
     methods: tuple[str, ...] = ("all",)
-    against: Literal["both", "neutral", "none"] = "both"
+    against: tuple[str, ...] = ()
     rule: Rule = "mean"
     score_size: int = 224
     shown: int = 12
@@ -91,8 +92,9 @@ class SegmentSettings:
         for name, value, low, high in (("score_size", self.score_size, 16, 1024), ("shown", self.shown, 0, 60)):
             if not low <= value <= high:
                 raise OptionError(f"The setting {name} is {value}.", expected=f"{low} to {high}")
-        if self.against not in ("both", "neutral", "none"):
-            raise OptionError(f"The setting against is '{self.against}'.", expected="both, neutral or none")
+        wrong = [word for word in self.against if word not in CONTRASTS]
+        if wrong:
+            raise OptionError(f"The setting against is '{wrong[0]}'.", expected=f"some of {', '.join(CONTRASTS)}")
         if not self.methods:
             raise OptionError("No heatmap method is chosen.", expected="methods, or 'all'")
         return self

@@ -16,7 +16,7 @@ from microtome.data.pools.read import open_pool
 from microtome.models.model import Model
 from microtome.models.texts import text_directions
 from microtome.models.towers.base import Tower
-from microtome.recipes.heat_settings import NEUTRAL, NOTHING
+from microtome.recipes.heat_settings import NEUTRAL, NOTHING, OTHERS
 
 MOST_NEUTRAL = 200
 """Texts of a pool that the neutral direction is the mean of, spread evenly over it."""
@@ -37,11 +37,14 @@ class Target:
         [d_out]; None: the length of what the head writes.
     head:
         Layer and head; None: all heads.
+    contrasted:
+        Whether something may have been subtracted from it: texts and classes, not vectors.
     """
 
     name: str
     direction: Float[Tensor, " d_out"] | None
     head: tuple[int, int] | None = None
+    contrasted: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,25 +82,29 @@ def targets_of(
         For texts that are too long, and vectors that cannot be read.
     """
     _check(asked, tower)
-    named: list[tuple[str, Float[Tensor, " d_out"]]] = []
+    named: list[tuple[str, Float[Tensor, " d_out"], bool]] = []
     if asked.texts or asked.classes:
-        base = minus_direction(model, minus, neutral=neutral, template=template)
+        own = [class_direction(model, name, template=template) for name in asked.classes]
         if asked.texts:
-            found = text_directions(model.texts, asked.texts, spec=model.spec)
-            named += [(text, vector - base) for text, vector in zip(asked.texts, found, strict=True)]
-        named += [(name, class_direction(model, name, template=template) - base) for name in asked.classes]
+            own = [*text_directions(model.texts, asked.texts, spec=model.spec), *own]
+        contrast = contrast_of(asked, minus)
+        if contrast == (OTHERS,):
+            own = _without_others(own)
+        else:
+            base = minus_direction(model, contrast, neutral=neutral, template=template)
+            own = [vector - base for vector in own]
+        named += [(name, vector, True) for name, vector in zip((*asked.texts, *asked.classes), own, strict=True)]
     if asked.vectors is not None:
-        read = _vectors(asked.vectors, tower)
-        stem = asked.vectors.stem
-        named += [(stem if len(read) == 1 else f"{stem} {n}", torch.from_numpy(row)) for n, row in enumerate(read)]
-    placed = [(name, vector.to(tower.pooling.matrices)) for name, vector in named]
-    if not asked.heads:
-        targets = [Target(name, vector) for name, vector in placed]
-    elif placed:
-        heads = [(name, vector, head) for name, vector in placed for head in asked.heads]
-        targets = [Target(f"{head_name(head)}: {name}", vector, head) for name, vector, head in heads]
-    else:
-        targets = [Target(head_name(head), None, head) for head in asked.heads]
+        read, stem = _vectors(asked.vectors, tower), asked.vectors.stem
+        for n, row in enumerate(read):
+            named.append((stem if len(read) == 1 else f"{stem} {n}", torch.from_numpy(row), False))
+    targets = [
+        Target(f"{head_name(head)}: {name}" if head else name, vector.to(tower.pooling.matrices), head, contrasted)
+        for name, vector, contrasted in named
+        for head in (asked.heads or (None,))
+    ]
+    if not targets:
+        targets = [Target(head_name(head), None, head, contrasted=False) for head in asked.heads]
     names = [target.name for target in targets]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -105,6 +112,20 @@ def targets_of(
     if len(targets) > MOST_TARGETS:
         raise OptionError(f"{len(targets)} heatmaps of each image are asked for.", expected=f"at most {MOST_TARGETS}")
     return targets
+
+
+def contrast_of(asked: Asked, minus: Sequence[str]) -> tuple[str, ...]:
+    """What is subtracted: as it is said, or the others that are asked for, or, where there are none, neutral texts."""
+    several = len(asked.texts) + len(asked.classes) > 1
+    if tuple(minus) == (OTHERS,) and not several:
+        raise OptionError("There are no other texts to subtract.", expected="two texts or classes, or --minus neutral")
+    return tuple(minus) or ((OTHERS,) if several else (NEUTRAL,))
+
+
+def _without_others(vectors: Sequence[Float[Tensor, " d_out"]]) -> list[Float[Tensor, " d_out"]]:
+    """Each minus the mean of all the others."""
+    total = torch.stack([*vectors]).sum(dim=0)
+    return [vector - (total - vector) / (len(vectors) - 1) for vector in vectors]
 
 
 def head_name(head: tuple[int, int]) -> str:
@@ -214,7 +235,9 @@ def _vectors(path: Path, tower: Tower) -> Float[np.ndarray, "direction d_out"]:
     try:
         read = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"'{path}' cannot be read as a .npy file: {error}.", expected="numpy.save(FILE, array)") from error
+        raise DataError(
+            f"'{path}' cannot be read as a .npy file: {error}.", expected="numpy.save(FILE, array)"
+        ) from error
     if not isinstance(read, np.ndarray) or read.dtype.kind not in "fiu":
         raise DataError(f"'{path}' holds no array of numbers.", expected="numpy.save(FILE, array)")
     rows = np.atleast_2d(read).astype(np.float64)

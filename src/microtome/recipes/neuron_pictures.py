@@ -36,7 +36,7 @@ def write_neuron_pictures(
         along = effects.along[:, neuron]
         ends = ends_of(along, settings.shown_images)
         numbers = np.concatenate([ends["high"], ends["low"]])
-        pixels = [stream.data.read(int(index[n])).pixels for n in numbers]
+        pixels = [opened.model.preprocess.cropped(stream.data.read(int(index[n])).pixels) for n in numbers]
         heats = _heats(opened, pixels, effects, neuron, settings.images.batch_size)
         largest = float(np.abs(heats).max())
         for place, number in enumerate(numbers.tolist()):

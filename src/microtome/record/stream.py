@@ -20,6 +20,7 @@ from torch import Tensor
 from microtome.core.errors import DataError, ModelError, problems_together
 from microtome.data.base import ImageData
 from microtome.models.model import Model
+from microtome.models.probe import USER_CODE_ERRORS
 from microtome.record.blocks import BlockCache
 from microtome.record.one_pass import Progress, silent
 
@@ -116,15 +117,19 @@ class StreamPass:
         """All blocks in order, whole."""
         return self.take(None)
 
-    def take(self, names: Sequence[str] | None) -> Iterator[Block]:
-        """All blocks in order, with the arrays of these names alone; blocks without a readable image are left out."""
+    def take(self, names: Sequence[str] | None, *, layer: int | None = None) -> Iterator[Block]:
+        """All blocks in order, with the arrays of these names alone; blocks without a readable image are left out.
+
+        With `layer`, arrays [image, layer, ...] come as [image, ...] of that layer, and no other is read.
+        """
         for block in range(self.blocks):
             with safe_open(self._cache.path(_KIND, block), framework="numpy") as file:
                 index = file.get_tensor("index")
                 held = [n for n in file.keys() if n not in _OWN]  # noqa: SIM118 - not a dictionary
                 if len(index):
                     wanted = held if names is None else names
-                    yield Block(index, file.get_tensor("label"), {n: file.get_tensor(n) for n in wanted})
+                    arrays = {n: file.get_tensor(n) if layer is None else file.get_slice(n)[:, layer] for n in wanted}
+                    yield Block(index, file.get_tensor("label"), arrays)
 
     def whole(self, name: str) -> Float[np.ndarray, "image *shape"]:
         """One array of all images, in memory: for what is small."""
@@ -163,13 +168,21 @@ class StreamPass:
             x = self.model.preprocess(pixels[first : first + self.batch_size], crop=True)
             try:
                 found = self._run(self.model.prepared(x))
-            except (RuntimeError, MemoryError) as error:
+            except (MemoryError, *USER_CODE_ERRORS) as error:
                 raise ModelError(
                     f"{self.model.spec} fails on a batch of {len(x)} images: {type(error).__name__}: {error}",
                     next_step="try a smaller --batch-size; --debug shows the trace",
                 ) from error
             parts.append({name: value.detach().cpu().numpy() for name, value in found.items()})
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        broken = [name for name, values in arrays.items() if not np.isfinite(values).all()]
+        if broken:
+            raise ModelError(
+                f"{self.model.spec} gives NaN or infinite numbers ({', '.join(broken)}).",
+                expected="finite numbers",
+                next_step="check the weights and the preprocessing",
+            )
+        return arrays
 
 
 def _bytes(text: str) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Sums of float arrays that do not depend on the order or grouping of what is added.
 
-    x = (a0 + a1 2^-40 + a2 2^-80) * unit        a0, a1, a2 whole numbers, a1 and a2 in [0, 2^40)
+    x = (a0 + a1 2^-40 + a2 2^-80) * unit        a0, a1, a2 whole numbers of x's sign, a1 and a2 below 2^40 in size
 
 Whole numbers add exactly, so any split into shards gives the same bits, and the state does not grow with the number of
 blocks. Each addend is kept to 2^-80 of the unit; up to 2^22 of them can be added.
@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 _LIMB = 2.0**40
-_MOST = 2.0**50
+_MOST = 2.0**40
 
 
 class ExactSum:
@@ -25,7 +25,7 @@ class ExactSum:
     shape:
         Shape of what is added.
     unit:
-        A power of two near the size of the addends: numbers above 2^50 units cannot be added.
+        A power of two near the size of the addends: numbers above 2^40 units cannot be added.
     """
 
     def __init__(self, shape: tuple[int, ...], *, unit: float = 1.0) -> None:
@@ -38,13 +38,13 @@ class ExactSum:
         if not (np.abs(scaled) < _MOST).all():
             raise ValueError(f"a value is not finite, or above {_MOST * self.unit:g}")
         for limb in self._limbs:
-            whole = np.floor(scaled)
+            whole = np.trunc(scaled)
             limb += whole.astype(np.int64)
             scaled = (scaled - whole) * _LIMB
 
     def merge(self, other: ExactSum) -> None:
-        if other.unit != self.unit:
-            raise ValueError("sums of different units cannot be merged")
+        if other.unit != self.unit or other._limbs.shape != self._limbs.shape:
+            raise ValueError("sums of different units or shapes cannot be merged")
         self._limbs += other._limbs
 
     def state(self) -> dict[str, np.ndarray]:

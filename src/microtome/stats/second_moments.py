@@ -15,8 +15,6 @@ from jaxtyping import Float
 
 from microtome.stats.exact_sum import ExactSum
 
-_UNIT = 2.0**-20
-
 
 class SecondMoments:
     """Streaming second moments; see `stats.base.Statistic`.
@@ -30,7 +28,7 @@ class SecondMoments:
     """
 
     def __init__(self, groups: int, width: int) -> None:
-        self._sum = ExactSum((groups, width + 1, width + 1), unit=_UNIT)
+        self._sum = ExactSum((groups, width + 1, width + 1))
 
     def add(self, vectors: Float[np.ndarray, "image group width"]) -> None:
         """Take one block of vectors. Raises ValueError where one is not finite."""

@@ -68,7 +68,7 @@ DECOMPOSE: dict[str, str] = {
     "heads": (
         "layer:i head:i variance:f share:f texts:i explained:f explained_heldout:f lead:i lead_explained:f chance:f "
         "chance_high:f p:f fdr:f label:s label_share:f label_expected:f label_p:f label_fdr:f labelled:b score:f "
-        "score_chance:f score_p:f accuracy:f accuracy_mean:f heat_share:f"
+        "score_chance:f score_p:f accuracy:f accuracy_mean:f"
     ),
     "head_texts": (
         "layer:i head:i rank:i text:s property:s gain:f explained:f explained_heldout:f chance:f chance_high:f score:f "
@@ -76,14 +76,16 @@ DECOMPOSE: dict[str, str] = {
     ),
     "head_images": "layer:i head:i text_rank:i end:s place:i image:s value:f label:s sprite:s tile:i heat_tile:i",
     "terms": "kind:s layer:i variance:f share:f",
-    "neurons": (
-        "layer:i neuron:i variance:f first_share:f heldout_share:f cosine:f score:f score_chance:f score_p:f"
-    ),
+    "neurons": ("layer:i neuron:i variance:f first_share:f heldout_share:f cosine:f score:f score_chance:f score_p:f"),
     "neuron_texts": "layer:i neuron:i rank:i text:s property:s coefficient:f cosine:f",
     "neuron_images": "layer:i neuron:i end:s place:i image:s value:f label:s sprite:s tile:i heat_tile:i",
     "codes": "method:s texts:i cosine:f cosine_chance:f",
     "effects": "what:s neurons:i kind:s probe:s accuracy:f low:f high:f base:f images:i",
     "image_concepts": "image:s rank:i text:s weight:f sprite:s tile:i",
+    "properties": (
+        "property:s heads:S told:f weight:f label:s label_share:f label_expected:f label_p:f texts:S pairs:i "
+        "change_share:f change_low:f change_high:f median_share:f ratio:f ratio_low:f ratio_high:f"
+    ),
     "curves": "curve:s step:i terms:s kind:s probe:s accuracy:f low:f high:f base:f images:i",
     "groups": "state:s group:s accuracy:f low:f high:f images:i",
     "chosen": "layer:i head:i rank:i chosen:b nuisance_share:f class_share:f variance:f score:f",
@@ -93,6 +95,28 @@ DECOMPOSE: dict[str, str] = {
         "difference_low:f difference_high:f chance:f queries:i"
     ),
     "retrieval_examples": "property:s query:s place:i how:s image:s value:s same:b sprite:s tile:i",
+    "heatmaps": (
+        "image:s text:s minus:s method:s total:f class_token:f patches:f output:f sprite:s tile:i heat_tile:i caption:s"
+    ),
+    "segmentation": (
+        "method:s direction:s control:b pixel_accuracy:f pixel_low:f pixel_high:f miou:f miou_low:f miou_high:f map:f "
+        "map_low:f map_high:f image_iou:f image_iou_low:f image_iou_high:f gain:f gain_low:f gain_high:f gain_p:f images:i"
+    ),
+    "segment_images": (
+        "image:s method:s direction:s text:s place:i iou:f average_precision:f sprite:s tile:i heat_tile:i caption:s"
+    ),
+    "adversary_words": (
+        "from_class:s to_class:s rank:i text:s property:s score:f neurons:i cosine_from:f cosine_to:f used:b"
+    ),
+    "prompts": "from_class:s to_class:s rank:i prompt:s words:S score:f",
+    "adversary": (
+        "how:s among:s from_class:s to_class:s words:i together:i scenes:i right_before:i flipped:i rate:f low:f "
+        "high:f control:f control_low:f control_high:f difference:f difference_low:f difference_high:f p:f lost:f "
+        "control_lost:f changed:f control_changed:f draws:i"
+    ),
+    "adversary_images": (
+        "from_class:s to_class:s image:s before:s after:s words:S flipped:b sprite:s tile:i tile_after:i caption:s"
+    ),
 }
 """The tables of `microtome decompose`."""
 

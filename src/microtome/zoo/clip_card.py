@@ -123,8 +123,9 @@ def prompts(factor: Factor, value: str) -> tuple[str, ...]:
 
 def make_card(
     net: WorldClip,
-    words: Sequence[str],
+    words: ClipWords,
     *,
+    known: Sequence[str],
     training: Mapping[str, Any],
     curve: Sequence[Mapping[str, Any]],
     measured: Measured | None = None,
@@ -136,14 +137,16 @@ def make_card(
     net:
         The network with the weights as they are stored.
     words:
-        Its vocabulary; placeholders stand for words that no training caption holds.
+        Its vocabulary.
+    known:
+        The vocabulary that is written, with placeholders for words that no training caption holds.
     training, curve:
         Settings of the run; loss and share of captions found by step.
     measured:
         How many pictures.
     """
     measured = measured or Measured()
-    eye = Eye(net, ClipWords(words, context=net.sizes.context))
+    eye = Eye(net, words)
     found = zero_shot(eye, measured.arrangements)
     learned = [factor for factor, share in found.items() if share["accuracy"] >= LEARNED * share["chance"]]
     missed = [factor for factor in found if factor not in learned]
@@ -165,7 +168,7 @@ def make_card(
         "pictures_measured": asdict(measured),
         "training": dict(training),
         "curve": [dict(point) for point in curve],
-        "words": list(words),
+        "words": list(known),
     }
 
 

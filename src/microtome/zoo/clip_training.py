@@ -245,20 +245,33 @@ def train_clip(
     device: torch.device,
     checkpoint: Path,
     every: int = 200,
+    start: Path | None = None,
 ) -> Trained:
-    """Train, or go on from the checkpoint; at its last step there is nothing left to do."""
+    """Train, or go on from the checkpoint; at its last step there is nothing left to do.
+
+    Parameters
+    ----------
+    settings, sizes, pictures, words, device:
+        What and how.
+    checkpoint, every:
+        Where the state of the run is kept, and after how many steps each time.
+    start:
+        Checkpoint of an earlier run, for its weights alone; the optimiser and the learning rate begin anew.
+    """
     torch.manual_seed(settings.seed)
     net = WorldClip(sizes).to(device)
     optimizer = _optimizer(net, settings)
-    start, curve, before = 0, [], 0.0
+    first, curve, before = 0, [], 0.0
+    if start is not None and not checkpoint.exists():
+        net.load_state_dict(torch.load(start, map_location=device)["net"])
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device)
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
-        start, curve, before = state["step"], state["curve"], state.get("seconds")
+        first, curve, before = state["step"], state["curve"], state.get("seconds")
     began = time.monotonic()
     loss_sum = right = seen = 0.0
-    for step in range(start, settings.steps):
+    for step in range(first, settings.steps):
         for group in optimizer.param_groups:
             group["lr"] = rate(settings, step)
         pixels, (ids, last) = batch_of(pictures, words, settings, step)

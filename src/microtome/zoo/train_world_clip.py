@@ -24,9 +24,9 @@ from microtome.data.world.dataset import WORLD_VERSION
 from microtome.data.world.varied import caption_words
 from microtome.models.clip_file import CARD, WEIGHTS
 from microtome.models.clip_words import ClipWords
-from microtome.models.world_clip import ClipSizes
+from microtome.models.world_clip import ClipSizes, WorldClip
 from microtome.zoo.clip_card import Measured, make_card
-from microtome.zoo.clip_training import ClipSettings, Trained, make_pictures, train_clip, trained_words
+from microtome.zoo.clip_training import ClipSettings, make_pictures, train_clip, trained_words
 
 PICTURES, CHECKPOINT = "pictures.npy", "checkpoint.pt"
 
@@ -36,28 +36,28 @@ def as_stored(net: nn.Module) -> dict[str, Tensor]:
     return {name: value.half().contiguous() for name, value in net.state_dict().items()}
 
 
-def write_clip(trained: Trained, words: tuple[str, ...], out: Path, **about: Any) -> dict[str, Any]:
+def write_clip(net: WorldClip, words: ClipWords, out: Path, **about: Any) -> dict[str, Any]:
     """Round the weights, measure them, write both files.
 
     Parameters
     ----------
-    trained:
-        The run; its network is left with the rounded weights.
+    net:
+        Left with the rounded weights.
     words:
-        The vocabulary with placeholders (`clip_training.trained_words`).
+        Its vocabulary.
     out:
         Folder for the two files.
     about:
-        `training` and `measured` of `clip_card.make_card`.
+        The rest of `clip_card.make_card`.
 
     Returns
     -------
     card:
         What was written.
     """
-    stored = as_stored(trained.net)
-    trained.net.load_state_dict({name: value.float() for name, value in stored.items()})
-    card = make_card(trained.net, words, curve=trained.curve, **about)
+    stored = as_stored(net)
+    net.load_state_dict({name: value.float() for name, value in stored.items()})
+    card = make_card(net, words, **about)
     out.mkdir(parents=True, exist_ok=True)
     (out / WEIGHTS).write_bytes(save(stored, metadata={"world_version": str(WORLD_VERSION)}))
     (out / CARD).write_text(json.dumps(card, indent=2) + "\n")
@@ -71,6 +71,7 @@ def train_world_clip(
     work: Path,
     sizes: ClipSizes | None = None,
     measured: Measured | None = None,
+    start: Path | None = None,
     note: str = "",
     every: int = 100,
 ) -> dict[str, Any]:
@@ -88,6 +89,8 @@ def train_world_clip(
         Of the network; `words` is set to the vocabulary's.
     measured:
         How many pictures the card looks at.
+    start:
+        Checkpoint of an earlier run, whose weights this one begins with and whose curve goes on the card too.
     note:
         What else is to be known of the run, for the card.
     every:
@@ -104,7 +107,9 @@ def train_world_clip(
     sizes = replace(sizes, words=len(words))
     workers = os.cpu_count() or 1
     pictures = make_pictures(settings, size=sizes.image, kept=work / PICTURES, workers=workers)
-    trained = train_clip(settings, sizes, pictures, words, device=device, checkpoint=work / CHECKPOINT, every=every)
+    trained = train_clip(
+        settings, sizes, pictures, words, device=device, checkpoint=work / CHECKPOINT, every=every, start=start
+    )
     training = {
         **asdict(settings),
         "pictures": len(pictures.members),
@@ -112,9 +117,10 @@ def train_world_clip(
         "seconds": None if trained.seconds is None else round(trained.seconds),
         "torch": torch.__version__,
         "note": note,
+        "earlier_curve": [] if start is None else torch.load(start)["curve"],
     }
     known = trained_words(pictures.members, settings, words.words)
-    return write_clip(trained, known, out, training=training, measured=measured)
+    return write_clip(trained.net, words, out, known=known, training=training, curve=trained.curve, measured=measured)
 
 
 def main() -> None:
@@ -126,13 +132,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=ClipSettings.threads)
     parser.add_argument("--out", type=Path, default=Path(microtome.models.__path__[0]) / "weights")
     parser.add_argument("--work", type=Path, default=Path("runs/world-clip"), help="pictures and checkpoint")
+    parser.add_argument("--start", type=Path, help="checkpoint of an earlier run, whose weights this one begins with")
     parser.add_argument("--note", default="", help="what else the card is to say of the run")
     chosen = parser.parse_args()
     settings = replace(
         ClipSettings(), families=chosen.families, steps=chosen.steps, batch=chosen.batch, threads=chosen.threads
     )
     torch.set_num_threads(settings.threads)
-    card = train_world_clip(settings, out=chosen.out, work=chosen.work, note=chosen.note)
+    card = train_world_clip(settings, out=chosen.out, work=chosen.work, start=chosen.start, note=chosen.note)
     print(
         json.dumps({name: card[name] for name in ("zero_shot", "in_words", "retrieval", "scenes", "birds")}, indent=2)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from microtome.cli.decompose import ablate, heads, neurons
+from microtome.cli.decompose import ablate, adversary, debias, heads, heatmap, neurons, retrieve, segment
 
 app = typer.Typer(
     help="Split a vision transformer's output into heads, patches and neurons, and name them in text.",
@@ -14,3 +14,8 @@ app = typer.Typer(
 app.command("heads")(heads.heads)
 app.command("neurons")(neurons.neurons)
 app.command("ablate")(ablate.ablate)
+app.command("debias")(debias.debias)
+app.command("heatmap")(heatmap.heatmap)
+app.command("segment")(segment.segment)
+app.command("retrieve")(retrieve.retrieve)
+app.command("adversary")(adversary.adversary)

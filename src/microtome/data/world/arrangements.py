@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+from jaxtyping import UInt8
+
 from microtome.core.errors import DataError, OptionError, nearest
 from microtome.data.attributes import Attribute, codes
 from microtome.data.base import DataCard, ImageData, LabelledImage, hash_of
@@ -149,6 +152,28 @@ class Arrangements(ImageData):
                 f"{count} pairs of {self.count} arrangements cannot be made.", expected=f"1 to {self.count} pairs"
             )
         return ((self.scene(i), self.changed(i, factor, self.other_value(i, factor))) for i in range(count))
+
+    def changed_pairs(
+        self, attribute: str, count: int, seed: int
+    ) -> Iterator[tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"]]]:
+        """Pixels before and after a change of one factor alone, of arrangements that are not among these.
+
+        A change of surface leaves out wood, which would change what stands behind too. Nothing for what is no factor.
+        """
+        if attribute not in FACTOR_VALUES:
+            return
+        factor: Factor = next(name for name in FACTOR_VALUES if name == attribute)
+        others = Arrangements(self.split, count=10 * count, size=self.size, seed=mix("changed", self.seed, seed))
+        made = 0
+        for index in range(len(others)):
+            value = others.other_value(index, factor)
+            if factor == "surface" and "wood" in (value, others.shown(index).surface):
+                continue
+            before, after = others.scene(index), others.changed(index, factor, value)
+            yield render(before, self.size)[0], render(after, self.size)[0]
+            made += 1
+            if made == count:
+                return
 
     def fingerprint(self) -> str:
         return hash_of(("arranged", WORLD_VERSION, self.split, self.count, self.size, self.seed))

@@ -33,7 +33,10 @@ def weighted_attention(
     """
     if rho.shape[2] == 1:
         return rho[..., None] * first_row_attention(part, y)[None]
-    return torch.einsum("rbi,bhij->rbhj", rho, full_attention(part, y))
+    query, key = _queries_and_keys(part, y)
+    # One image at a time: its attention stays in the cache, and that of a batch is never held.
+    images = zip(rho.unbind(1), query, key, strict=True)
+    return torch.stack([(rows @ (q @ k).softmax(dim=-1)).transpose(0, 1) for rows, q, k in images], dim=1)
 
 
 def first_row_attention(part: AttentionPart, y: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch head pos"]:
@@ -45,8 +48,15 @@ def first_row_attention(part: AttentionPart, y: Float[Tensor, "batch pos d_model
 
 def full_attention(part: AttentionPart, y: Float[Tensor, "batch pos d_model"]) -> Float[Tensor, "batch head pos key"]:
     """Every head's attention."""
-    flat_q, flat_k = part.wq.flatten(0, 1), part.wk.flatten(0, 1)
-    shape = (y.shape[0], y.shape[1], part.heads, part.d_head)
-    query = (y @ flat_q.T + part.bq.flatten()).view(shape).transpose(1, 2) * part.temperature
-    key = (y @ flat_k.T).view(shape).permute(0, 2, 3, 1)
+    query, key = _queries_and_keys(part, y)
     return (query @ key).softmax(dim=-1)
+
+
+def _queries_and_keys(
+    part: AttentionPart, y: Float[Tensor, "batch pos d_model"]
+) -> tuple[Float[Tensor, "batch head pos d_head"], Float[Tensor, "batch head d_head pos"]]:
+    """Queries times the temperature, and keys without their bias."""
+    shape = (y.shape[0], y.shape[1], part.heads, part.d_head)
+    query = y @ (part.wq.flatten(0, 1) * part.temperature).T + part.bq.flatten() * part.temperature
+    key = y @ part.wk.flatten(0, 1).T
+    return query.view(shape).transpose(1, 2), key.view(shape).permute(0, 2, 3, 1)

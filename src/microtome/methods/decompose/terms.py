@@ -78,11 +78,11 @@ def expand_heads(
 
 def head_sum(tower: Tower, heads: Float[Tensor, "batch layer head space"]) -> Float[Tensor, "batch d_out"]:
     """The sum of all heads' terms."""
-    total = torch.zeros(heads.shape[0], tower.d_out, dtype=heads.dtype, device=heads.device)
-    for n in range(heads.shape[1]):
-        flat = head_matrices(tower, n).permute(1, 0, 2).flatten(1)
-        total += heads[:, n].flatten(1) @ flat.T
-    return total
+    written = torch.zeros(heads.shape[0], tower.readouts, tower.d_model, dtype=heads.dtype, device=heads.device)
+    for n, layer in enumerate(tower.layers):
+        u = heads[:, n].unflatten(-1, (tower.readouts, tower.d_head))
+        written += torch.einsum("bhre,hme->brm", u, layer.attention.wo)
+    return torch.einsum("brm,rom->bo", written, tower.pooling.matrices)
 
 
 def places_of(tower: Tower) -> list[Place]:

@@ -145,16 +145,20 @@ def chance_spans(
     *,
     draws: int,
     rng: np.random.Generator,
-) -> Float[np.ndarray, "draw most"]:
-    """Share explained by the first 1 .. `most` texts of pools that say nothing of this head: the same texts, turned.
+) -> list[Span]:
+    """Spans from pools that say nothing of this head: the same texts, turned.
 
-    A random rotation of the output's space keeps the texts' spectrum and the angles between them. Where a draw runs
-    out of texts its last share is repeated.
+    A random rotation of the output's space keeps the texts' spectrum and the angles between them.
     """
-    shares = np.zeros((draws, most))
-    for draw in range(draws):
-        turned = texts @ random_basis(texts.shape[1], len(covariance), rng)
-        explained = text_span(covariance, turned, most).explained
-        shares[draw, : len(explained)] = explained
-        shares[draw, len(explained) :] = explained[-1] if len(explained) else 0.0
+    rank = len(covariance)
+    return [text_span(covariance, texts @ random_basis(texts.shape[1], rank, rng), most) for _ in range(draws)]
+
+
+def explained_upto(spans: list[Span], most: int) -> Float[np.ndarray, "draw most"]:
+    """Share explained by the first 1 .. `most` texts of each span; where texts ran out the last share is repeated."""
+    shares = np.zeros((len(spans), most))
+    for row, span in zip(shares, spans, strict=True):
+        explained = span.explained[:most]
+        row[: len(explained)] = explained
+        row[len(explained) :] = explained[-1] if len(explained) else 0.0
     return shares

@@ -23,6 +23,7 @@ def world_clip_tower(module: nn.Module) -> Tower | None:
         pooling=ClassRow(norm_part("vision.norm_after", vision.norm_after), vision.project.weight.detach()),
         first_patch=1,
         grid=(side, side),
+        patch=(sizes.patch, sizes.patch),
     )
 
 

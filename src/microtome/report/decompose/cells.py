@@ -92,6 +92,18 @@ def score(value: words.Number | None, *, digits: int = 2) -> Cell:
                   words.number(value, digits=digits), value)  # fmt: skip
 
 
+def figures(*items: tuple[str, str, Any, str]) -> list[dict[str, Any]]:
+    """Large numbers below an answer; those that are not known are left out.
+
+    Parameters
+    ----------
+    items:
+        What it is, its word of the glossary (may be empty), the value, and what follows it in small.
+    """
+    names = ("what", "term", "value", "of")
+    return [dict(zip(names, item, strict=True)) for item in items if item[2] not in (None, words.MISSING)]
+
+
 def tile(row: Row, *, root: str, alt: str, heat_alt: str, caption: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """One picture of a sheet, and beside it where the part looks.
 

@@ -14,6 +14,14 @@ from microtome.report.decompose.view import DecomposeView, Row
 PERCENT = 100.0
 KINDS = {"direct": "direct effect", "total": "total effect"}
 STYLES = {"direct": "c-one", "total": "c-two"}
+TITLES = {
+    "mlps": "MLPs, from the first layer on", "attention": "Attention layers, from the first on",
+    "heads": "Chosen heads: all together, then one by one", "embedding": "The embedding alone",
+}  # fmt: skip
+STEPS = {"mlps": "MLPs of layer 0 up to this one cut", "attention": "layer 0 up to this one cut"}
+"""What the steps of a curve are."""
+SETS = ("heads", "embedding")
+"""Curves whose steps are no curve: each is a set of its own."""
 TERMS = {"attention": "attention", "mlp": "MLP", "embedding": "embedding"}
 
 
@@ -80,56 +88,83 @@ def plain(value: Any) -> str:
 
 
 def curves(view: DecomposeView) -> Mapping[str, Any] | None:
-    """Accuracy after each step of an ablation: one chart for each curve and probe, direct and total effect as lines."""
+    """Accuracy after ablations: a chart for each curve and probe, direct and total effect as lines; sets as a table."""
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in view.rows("curves"):
         if row["accuracy"] is not None:
             groups[str(row["curve"]), str(row["probe"])].append(row)
     if not groups:
         return None
-    both = {row["kind"] for rows in groups.values() for row in rows} >= set(KINDS)
-    return {"charts": [_curve(name, probe, rows) for (name, probe), rows in groups.items()], "both": both}
+    kinds = {str(row["kind"]) for rows in groups.values() for row in rows}
+    drawn = [(key, rows) for key, rows in groups.items() if is_curve(rows)]
+    rest: dict[str, list[Row]] = defaultdict(list)
+    for (name, _), rows in groups.items():
+        if not is_curve(rows):
+            rest[name] += rows
+    return {
+        "charts": [_curve(name, probe, rows) for (name, probe), rows in drawn],
+        "sets": [{"title": TITLES.get(name, name), "sheet": _steps(name, "", rows, most=24)}
+                 for name, rows in rest.items()],
+        "both": kinds >= set(KINDS), "kinds": [(kind, KINDS.get(kind, kind)) for kind in sorted(kinds)],
+    }  # fmt: skip
+
+
+def is_curve(rows: Sequence[Row]) -> bool:
+    """Whether each step cuts more than the one before; the steps of `heads` are sets of their own."""
+    return rows[0]["curve"] not in SETS and len({row["step"] for row in rows}) > 1
 
 
 def _curve(name: str, probe: str, rows: list[Row]) -> Mapping[str, Any]:
     rows = sorted(rows, key=lambda row: row["step"])
-    kinds = [kind for kind in dict.fromkeys([*KINDS, *(row["kind"] for row in rows)]) if
-             any(row["kind"] == kind for row in rows)]  # fmt: skip
+    present = {str(row["kind"]) for row in rows}
+    kinds = [*(kind for kind in KINDS if kind in present), *sorted(present - set(KINDS))]
     lines, told = [], []
     for kind in kinds:
         mine = [row for row in rows if row["kind"] == kind]
         known = [row for row in mine if None not in (row["low"], row["high"])]
         lines.append(Line(
-            [(row["step"], PERCENT * row["accuracy"]) for row in mine], STYLES.get(kind, "c-one"),
+            [(row["step"], PERCENT * row["accuracy"]) for row in mine], STYLES.get(kind, "c-three"),
             [(row["step"], PERCENT * row["low"], PERCENT * row["high"]) for row in known],
         ))  # fmt: skip
         told.append(f"{KINDS.get(kind, kind)} from {words.share(mine[0]['accuracy'])} at step {mine[0]['step']} to "
                     f"{words.share(mine[-1]['accuracy'])} at step {mine[-1]['step']}")  # fmt: skip
     base = next((row["base"] for row in rows if row["base"] is not None), None)
     level = None if base is None else Mark(PERCENT * base, f"nothing cut: {words.share(base)}")
+    title = TITLES.get(name, name)
     chart = lines_chart(
-        lines, x_name="step: parts cut so far", y_name="% right", level=level, top=104,
-        label=f"{name}, {probe}: share of right answers; {'; '.join(told)}."
+        lines, x_name=STEPS.get(name, "step"), y_name="% right", level=level, top=108,
+        label=f"{title}, {probe}: share of right answers; {'; '.join(told)}."
         + ("" if base is None else f" With nothing cut {words.share(base)}."),
     )  # fmt: skip
     return {
-        "title": name, "probe": probe, "chart": chart, "kinds": [(kind, KINDS.get(kind, kind)) for kind in kinds],
-        "sheet": _steps(name, probe, rows), "images": rows[0]["images"],
+        "title": title, "probe": probe, "chart": chart, "kinds": [(kind, KINDS.get(kind, kind)) for kind in kinds],
+        "sheet": _steps(name, probe, rows), "images": _images(rows, kinds),
     }  # fmt: skip
 
 
-def _steps(name: str, probe: str, rows: Sequence[Row]) -> cells.Sheet:
-    columns = (("step", True), ("cut", False), ("effect", False), ("right", True), ("95 % interval", True))
-    lines = [
-        (
-            cells.number(f"{row['step']}", row["step"]), cells.Cell(row["terms"] or "nothing", row["terms"]),
-            cells.Cell(KINDS.get(row["kind"], row["kind"]), row["kind"]), cells.share(row["accuracy"], whole=1.0),
-            cells.Cell(interval(row["low"], row["high"]), row["low"], num=True),
-        )
-        for row in rows
-    ]  # fmt: skip
-    caption = f"Accuracy after each step: {name}, {probe}"
-    return cells.Sheet(f"steps-{slug(name)}-{slug(probe)}", caption, columns, lines, most=10_000)
+def _images(rows: Sequence[Row], kinds: Sequence[str]) -> str:
+    """On how many images each effect was measured: the total effect takes longer, so often on fewer."""
+    counts = {kind: next((row["images"] for row in rows if row["kind"] == kind), None) for kind in kinds}
+    if len(set(counts.values())) == 1:
+        only = next(iter(counts.values()))
+        return "" if only is None else words.plural(only, "image")
+    return ", ".join(f"{kind}: {words.plural(n, 'image')}" for kind, n in counts.items() if n is not None)
+
+
+def _steps(name: str, probe: str, rows: Sequence[Row], most: int = 10_000) -> cells.Sheet:
+    columns = [("cut", False), ("effect", False), ("right", True), ("95 % interval", True), ("nothing cut", True)]
+    columns = columns if probe else [*columns, ("answers by", False)]
+    lines = []
+    for row in sorted(rows, key=lambda row: (row["probe"], row["step"], row["kind"])):
+        line = [
+            cells.Cell(row["terms"] or "nothing", row["step"]),
+            cells.Cell(KINDS.get(row["kind"], str(row["kind"])), row["kind"]),
+            cells.share(row["accuracy"], whole=1.0, notch=row["base"]),
+            cells.Cell(interval(row["low"], row["high"]), row["low"], num=True), cells.share(row["base"]),
+        ]  # fmt: skip
+        lines.append(line if probe else [*line, cells.Cell(str(row["probe"]), row["probe"])])
+    caption = f"Accuracy after each step: {TITLES.get(name, name)}" + (f", {probe}" if probe else "")
+    return cells.Sheet(f"steps-{slug(name)}-{slug(probe)}", caption, columns, lines, most=most)
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -160,10 +195,14 @@ def term_shares(view: DecomposeView) -> Mapping[str, Any] | None:
     sentence = f"The {TERMS.get(first['kind'], first['kind'])}{where} writes most: {words.share(first['share'])}."
     columns = (("part", False), ("layer", True), ("share of variance", True))
     top = max(row["share"] for row in rows)
-    sheet = cells.Sheet("terms-sheet", "Share of variance of every term", columns, [
-        (cells.Cell(TERMS.get(row["kind"], row["kind"]), row["kind"]), cells.number(plain(row["layer"]), row["layer"]),
-         cells.share(row["share"], whole=top)) for row in rows
-    ], most=10_000)  # fmt: skip
+    lines = [
+        (
+            cells.Cell(TERMS.get(row["kind"], str(row["kind"])), row["kind"]),
+            cells.number(plain(row["layer"]), row["layer"]), cells.share(row["share"], whole=top),
+        )
+        for row in rows
+    ]  # fmt: skip
+    sheet = cells.Sheet("terms-sheet", "Share of variance of every term", columns, lines, most=10_000)
     chart = grouped_bars(
         groups, x_name="layer (in: the embedding)", y_name="% of variance",
         label=f"Share of variance of attention and MLP by layer. {sentence}",

@@ -16,8 +16,8 @@ _OWN: dict[str, tuple[str, str]] = {
     ),
     "written": (
         "what it writes",
-        "The model's output is a sum: each head, each MLP layer and the embedding adds one vector to it. That vector is "
-        "what the part writes.",
+        "The model's output is a sum: each head, each MLP layer and the embedding adds one vector to it. That vector "
+        "is what the part writes.",
     ),
     "share": (
         "share of variance",
@@ -40,13 +40,13 @@ _OWN: dict[str, tuple[str, str]] = {
     ),
     "chance": (
         "chance",
-        "What the same search finds where there is nothing to find: among texts whose directions were turned at random, "
-        "with properties shuffled, or with other texts in place of these.",
+        "What the same search finds where there is nothing to find: among texts whose directions were turned at "
+        "random, with properties shuffled, or with other texts in place of these.",
     ),
     "label": (
         "label",
-        "The property that the texts of a part have in common, such as colour or count. It is given only where it beats "
-        "properties that were shuffled among the texts; otherwise the part is called mixed.",
+        "The property that the texts of a part have in common, such as colour or count. It is given only where it "
+        "beats properties that were shuffled among the texts; otherwise the part is called mixed.",
     ),
     "mixed": (
         "mixed",
@@ -55,8 +55,9 @@ _OWN: dict[str, tuple[str, str]] = {
     ),
     "prediction": (
         "prediction",
-        "How well the similarity of an image with the text tells how strongly the part writes along it, on held-out "
-        "images, as a correlation: 0 = not at all, 1 = exactly. The part's own share of the output is left out.",
+        "How well the likeness of an image and the text tells what the part writes, on held-out images, as a "
+        "correlation: 0 = not at all, 1 = exactly. The image is known by its caption where it has one, else by what "
+        "the model makes of it without this part.",
     ),
     "p": ("p", "How often chance alone does at least this well. Small = hard to explain by luck."),
     "q": (

@@ -49,11 +49,11 @@ def _plainly(head: HeadView) -> list[str]:
         return []
     quoted = [f"“{text['text']}”" for text in head.texts[:3]]
     said = [
-        f"On some images this head pushes the model's answer towards {quoted[0]}, on others away from it: no other text "
-        "of the pool accounts for more of what it does."
+        f"On some images this head pushes the model's output towards {quoted[0]}, on others away from it: of all texts "
+        "of the pool, this is the one along which what it writes changes most."
     ]
     if len(quoted) > 1:
-        said.append(f"Of what is left, {' and then '.join(quoted[1:])} account for most.")
+        said.append(f"With that taken out, {' and then '.join(quoted[1:])} come next.")
     share = head.row["share"]
     if share is not None:
         said.append(f"Of all that the heads of this run write, {words.share(share)} comes from this one.")
@@ -65,7 +65,7 @@ def _texts(head: HeadView) -> cells.Sheet:
     properties = any(text["property"] for text in head.texts)
     columns = [("text", False)] + ([("property", False)] if properties else [])
     columns += [("adds", True), ("all so far", True), ("held-out", True), ("chance", True)]
-    columns += [("prediction", True), ("by chance below", True)] if scored else []
+    columns += [("prediction", True), ("chance stays below", True)] if scored else []
     top = max([text["gain"] or 0.0 for text in head.texts], default=0.0)
     whole = sum(text["gain"] or 0.0 for text in head.texts)
     final = head.texts[-1]["explained"] if head.texts else 0.0
@@ -122,8 +122,8 @@ def _sure(head: HeadView) -> list[str]:
     if None not in (row["lead_explained"], row["chance"], row["chance_high"]):
         said.append(
             f"On the images searched the first {lead} explain {words.share(row['lead_explained'])}. Texts of random "
-            f"directions reach {words.share(row['chance'])} on average, and {words.share(row['chance_high'])} in one "
-            "case of twenty."
+            f"directions reach {words.share(row['chance'])} on average, and {words.share(row['chance_high'])} or "
+            "more in one case of twenty."
         )
     if row["p"] is not None:
         said.append(
@@ -154,9 +154,9 @@ def _prediction(head: HeadView) -> list[str]:
     if head.predicted is None:
         return []
     sentence = (
-        f"Does “{head.first}” predict it? On held-out images, the head's own part left out of the output, their "
-        f"similarity with this text and what the head writes along it correlate with "
-        f"{words.signed(row['score'])}; 95\u00a0% of other texts stay below {words.signed(row['score_chance'])} "
+        f"Does “{head.first}” predict it? On held-out images, how like this text an image is and what the head writes "
+        f"along it correlate with {words.signed(row['score'])}; 95\u00a0% of other texts stay below "
+        f"{words.signed(row['score_chance'])} "
         f"(p = {words.probability(row['score_p'])})."
     )
     good = "So the text says something about when the head writes."
@@ -171,14 +171,17 @@ def _without(view: DecomposeView, head: HeadView) -> Mapping[str, Any] | None:
     held = view.summary.get("accuracy_heldout")
     base = view.summary.get("accuracy") if held is None else held
     bars = [("the head as it is", base, "" if held is not None else "on all images")] if base is not None else []
-    bars += [("replaced by what its texts say", row["accuracy"], ""), ("replaced by its mean", row["accuracy_mean"], "")]
+    cut = row["accuracy_mean"]
+    bars += [("replaced by what its texts say", row["accuracy"], ""), ("replaced by its mean", cut, "")]
     return {"bars": bars, "sentence": _cut(row, base), "answers": view.manifest.get("answers") or {}}
 
 
 def _cut(row: Row, base: float | None) -> str:
     kept, cut = words.share(row["accuracy"]), words.share(row["accuracy_mean"])
-    sentence = f"With the head replaced by its texts the model is right on {kept} of the held-out images, with the head "
-    sentence += f"replaced by its mean on {cut}"
+    sentence = (
+        f"With the head replaced by its texts the model is right on {kept} of the held-out images, replaced by its "
+        f"mean on {cut}"
+    )
     if base is None:
         return f"{sentence}."
     lost = base - row["accuracy_mean"]

@@ -106,23 +106,22 @@ def intro(view: DecomposeView) -> Mapping[str, Any]:
     tried = [head for head in heads if head.predicted is not None]
     held = [head.lead_heldout for head in heads if head.lead_heldout is not None]
     chance = [head.row["chance"] for head in heads if head.row["chance"] is not None]
-    accuracy = view.summary.get("accuracy")
-    leads = sorted({head.row["lead"] for head in heads if head.row["lead"]})
-    figures = [
-        {"what": "texts beat chance", "term": "chance", "value": sum(head.above for head in heads), "of": f"of {len(heads)}"},
-        {"what": "have a label", "term": "label", "value": sum(labels.values()), "of": f"of {len(heads)}"},
-        {"what": "predicted by their first text", "term": "prediction",
-         "value": sum(bool(head.predicted) for head in tried), "of": f"of {len(tried)}"} if tried else None,
-        {"what": f"explained by {leads[-1]} texts, held-out", "term": "explained", "value": words.share(_mean(held)),
-         "of": ""} if held else None,
-        {"what": "the same by chance", "term": "chance", "value": words.share(_mean(chance)), "of": ""} if chance else None,
-        {"what": "right answers of the model", "term": "", "value": words.share(accuracy), "of": ""}
-        if accuracy is not None else None,
-    ]  # fmt: skip
+    leads = {head.row["lead"] for head in heads if head.row["lead"]}
+    properties = any(head.row["label"] is not None for head in heads)
+    above, of = sum(head.above for head in heads), f"of {len(heads)}"
+    good = sum(bool(head.predicted) for head in tried) if tried else None
+    figures = cells.figures(
+        ("texts beat chance", "chance", above, of),
+        ("have a label", "label", sum(labels.values()) if properties else None, of),
+        ("predicted by their first text", "prediction", good, f"of {len(tried)}"),
+        (f"explained by {max(leads, default=0)} texts, held-out", "explained", words.share(_mean(held)), ""),
+        ("the same by chance", "chance", words.share(_mean(chance)), ""),
+        ("right answers of the model", "", words.share(view.summary.get("accuracy")), ""),
+    )
     return {
-        "heads": len(heads), "above": sum(head.above for head in heads), "labels": labels.most_common(),
-        "labelled": sum(labels.values()), "properties": any(head.row["label"] is not None for head in heads),
-        "writers": _writers(heads), "figures": [f for f in figures if f], "sure": _sure(view, heads, tried),
+        "heads": len(heads), "above": above, "labels": labels.most_common(),
+        "labelled": sum(labels.values()), "properties": properties,
+        "writers": _writers(heads), "figures": figures, "sure": _sure(view, heads, tried),
     }  # fmt: skip
 
 
@@ -142,20 +141,20 @@ def _sure(view: DecomposeView, heads: Sequence[HeadView], tried: Sequence[HeadVi
     said = ["Texts were chosen on one half of the images; everything called held-out was measured on the other half."]
     if settings.get("chance_draws"):
         said.append(
-            f"A few texts explain some of anything. So the same search was made {settings['chance_draws']:,} times among "
-            f"texts whose directions were turned at random; “beats chance” means that of all heads called so no more "
-            f"than {limit} are expected to be wrong."
+            f"A few texts explain some of anything. So the same search was made {settings['chance_draws']:,} times "
+            f"among texts whose directions were turned at random; “beats chance” means that of all heads called so no "
+            f"more than {limit} are expected to be wrong."
         )
     if any(head.row["label"] is not None for head in heads):
         said.append(
-            f"A label is what a head's texts have in common. It is kept where properties shuffled among the texts seldom "
-            f"agree as well, again with at most {limit} expected to be wrong."
+            f"A label is what a head's texts have in common. It is kept where properties shuffled among the texts "
+            f"seldom agree as well, again with at most {limit} expected to be wrong."
         )
     if tried:
         good = sum(bool(head.predicted) for head in tried)
         said.append(
-            f"A good description should predict. For {good} of {words.plural(len(tried), 'head')} the similarity of a "
-            f"held-out image with the head's first text tells how strongly the head writes, better than 95\u00a0% of "
+            f"A good description should predict. For {good} of {words.plural(len(tried), 'head')} how like "
+            f"its first text a held-out image is tells what the head writes along it, better than 95\u00a0% of "
             f"other texts do. By luck that would be about {max(round(0.05 * len(tried)), 1)}."
         )
     return said
@@ -203,9 +202,9 @@ def worst(view: DecomposeView) -> Mapping[str, Any] | None:
     properties = any(head.row["label"] is not None for head in heads)
     judged = any(head.row["accuracy"] is not None for head in heads)
     top = max((head.row["share"] or 0.0 for head in heads), default=0.0)
-    columns = [("head", False), ("explained, held-out", True), ("chance", True), ("share of variance", True)]
-    columns += [("label", False)] if properties else []
-    columns += [("first texts", False), ("prediction", True), ("by chance below", True)]
+    columns = [("head", False), *([("label", False)] if properties else []), ("first texts", False)]
+    columns += [("explained, held-out", True), ("chance", True), ("share of variance", True)]
+    columns += [("prediction", True), ("chance stays below", True)]
     columns += [("right with its texts", True), ("right with its mean", True)] if judged else []
     rows = [_line(head, top, properties, judged) for head in ranked]
     leads = sorted({head.row["lead"] for head in heads if head.row["lead"]})
@@ -217,18 +216,15 @@ def worst(view: DecomposeView) -> Mapping[str, Any] | None:
 
 
 def _line(head: HeadView, top: float, properties: bool, judged: bool) -> list[cells.Cell]:
-    row = head.row
-    line = [
-        cells.Cell(head.name, row["layer"] * 1000 + row["head"], href=f"report/{head.page}"),
-        cells.share(head.lead_heldout, whole=1.0, notch=row["chance"]),
-        cells.share(row["chance"]),
-        cells.share(row["share"], whole=top),
-    ]
+    row, texts = head.row, "; ".join(text["text"] for text in head.texts[:3])
+    line = [cells.Cell(head.name, row["layer"] * 1000 + row["head"], href=f"report/{head.page}")]
     if properties:
-        line.append(cells.Cell(head.title if row["label"] is not None else words.MISSING, head.title, quiet=not head.labelled))
+        title = head.title if row["label"] is not None else words.MISSING
+        line.append(cells.Cell(title, title, quiet=not head.labelled))
     line += [
-        cells.Cell("; ".join(text["text"] for text in head.texts[:3]) or words.MISSING, head.first),
-        cells.score(row["score"]), cells.score(row["score_chance"]),
+        cells.Cell(texts or words.MISSING, head.first),
+        cells.share(head.lead_heldout, whole=1.0, notch=row["chance"]), cells.share(row["chance"]),
+        cells.share(row["share"], whole=top), cells.score(row["score"]), cells.score(row["score_chance"]),
     ]  # fmt: skip
     return [*line, cells.share(row["accuracy"]), cells.share(row["accuracy_mean"])] if judged else line
 

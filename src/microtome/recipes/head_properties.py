@@ -1,0 +1,164 @@
+"""Heads that carry a property of the images, named by their texts and proved by changing that property alone.
+
+    told[h] = share of head h's variance between images of different values of the property
+    share = sum over the chosen heads of |change of the term|^2 / the same over all heads, as the property alone changes
+
+Heads are chosen on the searched images; the pictures that are changed are others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+
+from microtome.data.attributes import Attribute
+from microtome.data.pools.base import TextPool
+from microtome.methods.decompose.terms import expand_heads, places_of, take_apart
+from microtome.models.towers.streams import run_tower
+from microtome.recipes.direct_pass import Opened
+from microtome.recipes.head_choice import telling
+from microtome.recipes.head_names import HeadName, label_together
+from microtome.record.one_pass import Progress
+from microtome.record.stream import StreamPass
+
+Row = dict[str, Any]
+MOST_HEADS = 4
+_RESAMPLES = 2000
+_FEWEST_PAIRS = 10
+
+
+@runtime_checkable
+class Changeable(Protocol):
+    """Images of which one property can be changed and all else kept."""
+
+    def changed_pairs(
+        self, attribute: str, count: int, seed: int
+    ) -> Iterator[tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"]]]:
+        """Pixels before and after, of scenes that are in none of its images."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """How much of each head's variance each property explains, on the searched images.
+
+    Attributes
+    ----------
+    properties:
+        Names.
+    share:
+        [property, head]: of the head's own variance.
+    weight:
+        [head]: the head's share of all heads' variance.
+    """
+
+    properties: tuple[str, ...]
+    share: Float[np.ndarray, "property head"]
+    weight: Float[np.ndarray, " head"]
+
+    def chosen(self, place: int, most: int = MOST_HEADS) -> list[int]:
+        """Heads of a property: those that it explains most of, among heads that it explains more of than any other
+        property does; by the variance explained. All heads compete where none is of that kind."""
+        own = self.share[place]
+        others = np.delete(self.share, place, axis=0)
+        best = own > others.max(axis=0) if len(others) else np.ones(len(own), bool)
+        score = own * self.weight * (best if best.any() else 1.0)
+        order = np.argsort(-score, kind="stable")[:most]
+        return [int(head) for head in order if score[head] > 0]
+
+
+def told_by_heads(
+    stream: StreamPass, opened: Opened, attributes: Sequence[Attribute], searched: Bool[np.ndarray, " image"]
+) -> Told:
+    """What heads tell of every property."""
+    found = [telling(stream, opened.tower, attribute.of, searched) for attribute in attributes]
+    return Told(tuple(attribute.name for attribute in attributes), np.stack([share for share, _ in found]), found[0][1])
+
+
+def property_rows(
+    opened: Opened, told: Told, named: Sequence[HeadName], pool: TextPool, *, pairs: int, seed: int,
+    progress: Progress,
+) -> list[Row]:  # fmt: skip
+    """A row for each property: its heads, the label of their texts, and what changing the property alone does.
+
+    Parameters
+    ----------
+    pairs:
+        Pictures that are changed, for each property; 0 leaves the proof out.
+    seed:
+        Of everything drawn.
+    """
+    by_head = {(name.layer, name.head): name for name in named}
+    heads = opened.tower.heads
+    chosen = {
+        name: [head for head in told.chosen(place) if divmod(head, heads) in by_head]
+        for place, name in enumerate(told.properties)
+    }
+    chosen = {name: own for name, own in chosen.items() if own}
+    groups = [[by_head[divmod(head, heads)] for head in own] for own in chosen.values()]
+    labels = label_together(groups, pool)
+    rows: list[Row] = []
+    for (name, own), group, label in zip(chosen.items(), groups, labels, strict=True):
+        share = told.share[told.properties.index(name)]
+        row: Row = {
+            "property": name, "heads": [f"{h // heads}.{h % heads}" for h in own],
+            "told": float(np.average(share[own], weights=told.weight[own])), "weight": float(told.weight[own].sum()),
+            "texts": _first_texts(group, pool),
+        }  # fmt: skip
+        if label is not None:
+            row |= {
+                "label": label.property, "label_share": label.share, "label_expected": label.expected,
+                "label_p": label.p,
+            }  # fmt: skip
+        if pairs and isinstance(opened.data, Changeable):
+            row |= _proof(opened, name, own, pairs, seed)
+        rows.append(row)
+        progress("changing one property alone", len(rows), len(chosen))
+    return rows
+
+
+def _first_texts(named: Sequence[HeadName], pool: TextPool, most: int = 6) -> list[str]:
+    pairs = [(gain, text) for name in named for gain, text in zip(name.span.gains, name.span.texts, strict=True)]
+    ordered = sorted(pairs, key=lambda pair: -pair[0])
+    return list(dict.fromkeys(pool.texts[int(text)] for _, text in ordered))[:most]
+
+
+def _proof(opened: Opened, name: str, chosen: list[int], pairs: int, seed: int) -> Row:
+    assert isinstance(opened.data, Changeable)
+    changes = head_changes(opened, list(opened.data.changed_pairs(name, pairs, seed)))
+    if len(changes) < _FEWEST_PAIRS:
+        return {"pairs": len(changes)}
+    rng = np.random.default_rng(seed)
+
+    def measured(rows: Float[np.ndarray, "pair head"]) -> tuple[float, float]:
+        shares = rows.sum(axis=0) / max(float(rows.sum()), 1e-300)
+        return float(shares[chosen].sum()), float(np.median(shares)) * len(chosen)
+
+    share, median = measured(changes)
+    drawn = np.array([measured(changes[rng.integers(0, len(changes), len(changes))]) for _ in range(_RESAMPLES)])
+    low, high = np.quantile(drawn[:, 0], [0.025, 0.975])
+    ratio_low, ratio_high = np.quantile(drawn[:, 0] / np.maximum(drawn[:, 1], 1e-300), [0.025, 0.975])
+    return {
+        "pairs": len(changes), "change_share": share, "change_low": float(low), "change_high": float(high),
+        "median_share": median, "ratio": share / max(median, 1e-300), "ratio_low": float(ratio_low),
+        "ratio_high": float(ratio_high),
+    }  # fmt: skip
+
+
+def head_changes(
+    opened: Opened, pairs: Sequence[tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"]]]
+) -> Float[np.ndarray, "pair head"]:
+    """|change of the term|^2 of every head (layer by layer) from one picture to the other."""
+    tower, model = opened.tower, opened.model
+    found = []
+    for before, after in pairs:
+        x = model.prepared(model.preprocess([before, after], crop=True))
+        with torch.no_grad():
+            terms = expand_heads(tower, take_apart(tower, run_tower(tower, x, places_of(tower))).heads)
+        found.append(((terms[1] - terms[0]) ** 2).sum(-1).flatten().double().cpu().numpy())
+    return np.array(found).reshape(len(found), len(tower.layers) * tower.heads)

@@ -1,0 +1,71 @@
+"""What stands on the index page of each kind of run, and in which order. A new part is a function and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from microtome.report.decompose import common, generic, heads, neurons
+from microtome.report.decompose.view import DecomposeView
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an index page.
+
+    Attributes
+    ----------
+    name:
+        Its anchor.
+    title:
+        Its heading; empty = the template brings its own.
+    build:
+        From the run to what the template needs; None = nothing to show, so the part is left out.
+    template:
+        `templates/decompose/<template>.html.j2`; empty: the name.
+    """
+
+    name: str
+    title: str
+    build: Callable[[DecomposeView], Any]
+    template: str = ""
+
+    @property
+    def path(self) -> str:
+        """The template's path."""
+        return f"decompose/{self.template or self.name}.html.j2"
+
+
+_CURVES = Part("curves", "Right answers after each cut", common.curves)
+_DONE = Part("done", "What was done", common.what_was_done)
+
+HEADS = (
+    Part("intro", "", heads.intro, "heads-intro"),
+    Part("grid", "Layers and heads", heads.grid),
+    Part("worst", "Explained worst, first", heads.worst),
+    Part("groups", "Heads that share a label", heads.groups),
+    Part("terms", "Who writes how much", common.term_shares),
+    _CURVES,
+    _DONE,
+)
+NEURONS = (
+    Part("intro", "", neurons.intro, "neurons-intro"),
+    Part("worst", "Explained worst, first", neurons.worst, "neurons-worst"),
+    Part("codes", "How many texts it takes", neurons.codes),
+    Part("effects", "When they are cut", neurons.effects),
+    Part("image-concepts", "What neurons say of images", neurons.image_concepts),
+    _CURVES,
+    _DONE,
+)
+OTHERS = (
+    Part("intro", "", generic.intro, "generic-intro"),
+    _CURVES,
+    Part("pictures", "", generic.pictures),
+    Part("tables", "", generic.tables),
+    Part("terms", "Who writes how much", common.term_shares),
+    _DONE,
+)
+
+LAYOUTS = {"heads": HEADS, "neurons": NEURONS}
+"""By kind; every other kind is laid out as `OTHERS`, by its specification."""
