@@ -188,9 +188,43 @@ PARTS = {
 def measured(what: str, name: str, repeats: int) -> Found:
     """One of `PARTS` in a process of its own, on one thread."""
     command = [sys.executable, "-m", "benchmarks.decompose", what, name, str(repeats)]
-    threads = {key: "1" for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **threads})
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def _ratio(got: Found) -> str:
+    return (
+        f"{got['ratio']:.2f} x forward ({got['least']:.2f} to {got['most']:.2f} in {got['pairs']} pairs), "
+        f"{got['extra']:.0f} MiB above its {got['before']:.0f}"
+    )
+
+
+def run(*, quick: bool = False) -> list[tuple[str, str, str]]:
+    """Rows (what, measured, target)."""
+    pairs, rows = 3 if quick else 9, []
+    for what, name, title, target in (
+        ("heat", "CLIP B/16", "heatmaps of all heads against one text", "<= 1.20"),
+        ("heat", "SigLIP B/16", "heatmaps of all heads against one text", "<= 1.40"),
+        ("neurons", "CLIP B/32", f"second order of 3,072 neurons of layer {LAYER} with moments", "<= 1.30"),
+        ("expanded", "CLIP B/32", "the same, all effects expanded", "<= 1.60"),
+        ("first_layer", "CLIP B/32", "the same of layer 0 with moments", ""),
+        ("terms", "CLIP B/16", "all terms with moments of all heads", ""),
+        ("terms", "SigLIP B/16", "all terms with moments of all heads", ""),
+    ):
+        rows.append((f"{title}, {name}", _ratio(measured(what, name, pairs)), target))
+    got = measured("span", "CLIP B/16", 12)
+    rows.append((
+        f"TextSpan, {TAKEN} of {TEXTS:,} texts, d_head {got['width']}",
+        f"{got['seconds']:.3f} s a head (largest {got['most']:.3f}) from moments; "
+        f"moments of {IMAGES:,} images {got['moments']:.3f} s a head", "<= 0.3 s",
+    ))  # fmt: skip
+    got = measured("state", "CLIP L/14", 1)
+    rows.append((
+        f"state of {got['groups']} heads of width {got['width']} (L/14)",
+        f"{got['first']:.1f} MB after {BLOCK} images, {got['last']:.1f} MB after {10 * BLOCK}", "< 50 MB",
+    ))  # fmt: skip
+    return rows
 
 
 if __name__ == "__main__":

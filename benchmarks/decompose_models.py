@@ -1,4 +1,4 @@
-"""Vision transformers with random weights at published sizes: what decomposition is timed on. No weights are fetched."""
+"""Vision transformers with random weights at published sizes: what decomposition is timed on."""
 
 from __future__ import annotations
 
@@ -33,12 +33,11 @@ def _clip(name: str) -> nn.Module:
 
     large = name.startswith("CLIP L")
     width, layers, heads, out = (1024, 24, 16, 768) if large else (768, 12, 12, 512)
-    return CLIPVisionModelWithProjection(
-        CLIPVisionConfig(
-            hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers, num_attention_heads=heads,
-            projection_dim=out, image_size=PIXELS, patch_size=int(name.split("/")[1]),
-        )  # fmt: skip
-    ).eval()
+    config = CLIPVisionConfig(
+        hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers, num_attention_heads=heads,
+        projection_dim=out, image_size=PIXELS, patch_size=int(name.split("/")[1]),
+    )  # fmt: skip
+    return CLIPVisionModelWithProjection(config).eval()
 
 
 def _siglip() -> nn.Module:
@@ -48,5 +47,8 @@ def _siglip() -> nn.Module:
     from microtome.models.adapters.hf_clip import ClipImages
 
     vision = {"image_size": PIXELS, "patch_size": 16}
-    text = {"vocab_size": 32, "num_hidden_layers": 1, "hidden_size": 768, "intermediate_size": 64}
+    text = {
+        "vocab_size": 64, "bos_token_id": 1, "eos_token_id": 2, "num_hidden_layers": 1, "hidden_size": 768,
+        "intermediate_size": 64,
+    }  # fmt: skip
     return ClipImages(SiglipModel(SiglipConfig(vision_config=vision, text_config=text))).eval()

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import layer, recording, search, text
+from benchmarks import decompose, layer, recording, search, text
 
 SECTIONS = {
     "Searches, one core": search.run,
@@ -20,6 +20,7 @@ SECTIONS = {
     "The recording pass": recording.run,
     "Growth": layer.growth,
     "Text": text.run,
+    "Decomposition": decompose.run,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -183,7 +184,7 @@ def clip_tower() -> Tower:
 
 def eager_maps(tower: Tower, layer: int, count: int = 2) -> list[list[list[list[float]]]]:
     """Attention as transformers itself gives it."""
-    vision = tower.module.get_submodule("both.vision_model")
+    vision: Any = tower.module.get_submodule("both.vision_model")
     vision.set_attn_implementation("eager")
     with torch.no_grad():
         return vision(images(SIDE, count=count), output_attentions=True).attentions[layer].double().tolist()

@@ -103,7 +103,18 @@ class _Maker:
         for layer in (None, *range(fake.layers)):
             for kind in ("embedding",) if layer is None else ("attention", "mlp"):
                 self.put("terms", kind=kind, layer=layer, variance=1.0, share=1.0 / (2 * fake.layers + 1))
+        self._add_properties()
         self._add_curves()
+
+    def _add_properties(self) -> None:
+        for name, ratio in (("color", 5.5), ("surface", 2.0)):
+            shown = NASTY if self.fake.hostile else name
+            self.put(
+                "properties", property=shown, heads=["3.5", "2.1"], told=0.8, weight=1.0, label=name, label_share=0.7,
+                label_expected=0.2, label_p=0.002, texts=["a red thing", shown], pairs=100, change_share=0.1 * ratio,
+                change_low=0.4, change_high=0.6, median_share=0.1, ratio=ratio, ratio_low=ratio - 1,
+                ratio_high=ratio + 1,
+            )  # fmt: skip
 
     def _add_head(self, layer: int, head: int) -> None:
         fake, rng = self.fake, self.rng

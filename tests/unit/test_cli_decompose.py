@@ -98,7 +98,7 @@ def test_text_files_that_cannot_be_used(tmp_path: Path, case: str) -> None:
 
 
 def test_text_files_that_are_none(tmp_path: Path) -> None:
-    refuse(tmp_path, "--texts", tmp_path / "absent.txt", said=("no file of that name"))
+    refuse(tmp_path, "--texts", tmp_path / "absent.txt", said=("no file of that name",))
     refuse(tmp_path, "--texts", "genral", said=("genral", "'general'"))
     (tmp_path / "folder").mkdir()
     refuse(tmp_path, "--texts", tmp_path / "folder", said=("folder",))

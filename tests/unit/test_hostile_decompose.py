@@ -19,7 +19,7 @@ from microtome.recipes.decompose_settings import HeadSettings
 from microtome.recipes.direct_pass import PassSettings
 from microtome.record.one_pass import silent
 from tests.support.commands import nothing_new, photos
-from tests.support.decompose_worlds import Spoilt, arrangements, labelled, small_pool, spoil, tiny_clip
+from tests.support.decompose_worlds import Spoilt, labelled, small_pool, spoil, tiny_clip
 from tests.support.listed import Listed, small_model
 from tests.support.pictures import photo, write_broken_picture, write_picture
 
@@ -182,15 +182,17 @@ def test_pictures_all_alike(tmp_path: Path) -> None:
 
 
 def test_a_run_stands_there_already(tmp_path: Path) -> None:
-    def go(**more: Any) -> None:
+    def go(*, overwrite: bool = False, model: Model | None = None) -> None:
         decompose_heads(
-            tiny_clip(), arrangements(20), texts=small_pool(), out=tmp_path / "run", settings=SETTINGS, **more
-        )
+            model or tiny_clip(), labelled(20), texts=small_pool(), out=tmp_path / "run", settings=SETTINGS,
+            overwrite=overwrite,
+        )  # fmt: skip
 
     go()
     with nothing_new(tmp_path), pytest.raises(RunError, match="holds a run already"):
         go()
-    refuse(tmp_path, ModelError, model=nan_from(tiny_clip(), 0))
+    with nothing_new(tmp_path), pytest.raises(ModelError):
+        go(overwrite=True, model=nan_from(tiny_clip(), 0))
     go(overwrite=True)
 
 

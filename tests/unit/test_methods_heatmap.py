@@ -109,7 +109,7 @@ def test_the_layers_that_are_counted() -> None:
     assert torch.allclose(first + second, heatmaps(tower, x, directions), rtol=0, atol=1e-13)
     assert not heatmaps(tower, x, directions, layers=[]).any()
     assert torch.allclose(second, heatmaps(tower, x, directions, layers=[1], folded=[fold(tower, directions, 1)]))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="zip"):
         heatmaps(tower, x, directions, layers=[0, 1], folded=[fold(tower, directions, 1)])
 
 

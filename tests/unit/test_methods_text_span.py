@@ -60,15 +60,15 @@ def test_a_head_of_random_directions_has_a_p_like_any_other() -> None:
     """Over heads that have nothing to do with the pool p is uniform: mean, share below 0.1, largest gap."""
     texts, rng = pool(), np.random.default_rng(7)
     found = []
-    for _ in range(150):
+    for _ in range(80):
         space = HeadSpace.of(rng.standard_normal((D_OUT, SPACE)))
         spread = np.diag(2.0 ** -np.arange(SPACE))
         found.append(p_of(space.covariance(spread), space.outward, texts, rng))
     p = np.sort(found)
-    assert abs(p.mean() - 0.5) < 0.08
+    assert abs(p.mean() - 0.5) < 0.1
     assert (p <= 0.1).mean() < 0.2
-    gap = np.abs(p - (np.arange(150) + 0.5) / 150).max()
-    assert gap < 0.133, "Kolmogorov and Smirnov's bound of 1 % for 150 draws"
+    gap = np.abs(p - (np.arange(80) + 0.5) / 80).max()
+    assert gap < 0.182, "Kolmogorov and Smirnov's bound of 1 % for 80 draws"
 
 
 def test_chance_is_of_its_seed_and_grows_with_the_texts() -> None:

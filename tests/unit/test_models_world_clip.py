@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,7 @@ def test_numerals_are_never_mirrored() -> None:
         for row, mirror in zip(said.rows, said.mirrored, strict=True)
         if any(thing.numeral is not None for thing in members[row].scene.objects)
     ]
-    assert len(signs) > 10
+    assert len(signs) >= 8
     assert not any(signs)
 
 
@@ -176,7 +177,7 @@ def test_words_that_no_caption_holds_become_placeholders(whole: tuple[Path, Path
 
 def test_the_rate_rises_and_falls_to_nothing() -> None:
     rates = [rate(SETTINGS, step) for step in range(SETTINGS.steps + 1)]
-    assert rates[:2] == [pytest.approx(5e-4), pytest.approx(1e-3)]
+    assert rates[:2] == [pytest.approx(SETTINGS.learning_rate / 2), pytest.approx(SETTINGS.learning_rate)]
     assert rates[2:] == sorted(rates[2:], reverse=True)
     assert rates[-1] == pytest.approx(0.0)
 
@@ -257,6 +258,8 @@ def test_the_card_is_complete() -> None:
         assert share["chance"] == pytest.approx(1 / len(values), abs=1e-4)
         assert share["low"] <= share["accuracy"] <= share["high"]
         assert (share["accuracy"] >= 2 * share["chance"]) == (factor in card.learned)
+    training = whole["training"]
+    assert {name: training[name] for name in asdict(ClipSettings())} == asdict(ClipSettings())
     assert set(whole["not_learned"]) == set(FACTOR_VALUES) - set(card.learned)
     assert all(name in whole["in_words"] for name in FACTOR_VALUES)
     for split in ("heldout", "shift"):

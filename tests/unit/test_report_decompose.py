@@ -16,11 +16,12 @@ from microtome.core.errors import RunError
 from microtome.report.charts import Line, Mark, grouped_bars, lines_chart
 from microtome.report.decompose import specs
 from microtome.report.decompose.heads import heads_of
+from microtome.report.decompose.notebook import decompose_notebook_view
 from microtome.report.decompose.pages import write_decompose_report
 from microtome.report.decompose.specs import ColumnSpec, KindSpec, PictureSpec, TableSpec
 from microtome.report.decompose.view import read_decompose
 from microtome.report.pages import write_report
-from microtome.store.tables import make_table
+from microtome.store.tables import make_table, table_schema
 from tests.support.commands import microtome
 from tests.support.fake_decompose_run import NASTY, FakeDecompose, write_fake_decompose
 
@@ -179,7 +180,7 @@ def test_a_labelled_head_says_how_sure_it_is_and_what_cutting_it_does(run: Path)
     said = text_of(run / "report" / "heads" / "03-05.html")
     assert "Writes about color." in said
     assert (
-        "80 % of what its texts explain comes from texts about color, against 20 % where properties are shuffled"
+        "80 % of what its texts explain comes from texts about color, against 20 % where the texts are turned at random"
         in said
     )
     assert "correlate with +0.45; 95 % of other texts stay below +0.25 (p = 0.01). So the text says something" in said
@@ -217,12 +218,18 @@ def test_without_properties_a_first_text_names_a_head_and_no_label_is_missed(tmp
 
 
 def test_unknown_numbers_are_dashes_not_zeros(run: Path) -> None:
-    change(run, "heads", score=lambda _: float("nan"), accuracy=lambda _: None, label_p=lambda _: None)
+    change(run, "heads", accuracy=lambda _: None, label_p=lambda _: None)
+    table = pq.read_table(run / "heads.parquet")
+    for name, value in (("score", float("nan")), ("chance", float("inf"))):
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, pa.array([value] * table.num_rows))
+    pq.write_table(table, run / "heads.parquet")
     write_report(run)
     said = text_of(run / "report" / "heads" / "03-05.html")
     assert "Does “" not in said
     assert "p = –" in said
-    assert "nan" not in said.lower()
+    for page in pages_of(run):
+        assert not re.search(r"\b(nan|inf)\b", text_of(page).lower()), page
 
 
 def test_all_that_is_missing_is_named_at_once(run: Path) -> None:
@@ -239,7 +246,7 @@ def test_all_that_is_missing_is_named_at_once(run: Path) -> None:
 
 def test_columns_that_nobody_needs_may_be_missing(run: Path) -> None:
     table = pq.read_table(run / "heads.parquet")
-    pq.write_table(table.drop_columns(["heat_share", "label_fdr"]), run / "heads.parquet")
+    pq.write_table(table.drop_columns(["label_fdr"]), run / "heads.parquet")
     table = pq.read_table(run / "head_texts.parquet")
     pq.write_table(table.drop_columns(["score", "score_chance", "score_p"]), run / "head_texts.parquet")
     write_decompose_report(run)
@@ -247,6 +254,32 @@ def test_columns_that_nobody_needs_may_be_missing(run: Path) -> None:
         "prediction"
         not in text_of(run / "report" / "heads" / "01-01.html").split("How sure are we")[1].split("Its texts")[0]
     )
+
+
+def test_heads_of_a_property_stand_beside_what_changing_it_does(run: Path) -> None:
+    write_report(run)
+    said = text_of(run / "index.html")
+    assert "in 100 scenes that property alone is changed and all else kept" in said
+    assert "Clearest: changing color changes what heads 3.5, 2.1 write 5.5 times as much" in said
+    assert "color 3.5, 2.1 a red thing; color color 0.002 80 % 55 % 10 % 5.5 (4.5 to 6.5)" in said
+    change(run, "properties", ratio=lambda _: None)
+    write_report(run)
+    assert "Clearest" not in text_of(run / "index.html")
+
+
+@pytest.mark.parametrize("kind", specs.SPECS)
+def test_a_specification_names_columns_that_its_tables_have(kind: str) -> None:
+    spec = specs.SPECS[kind]
+    for table in spec.tables:
+        keys = {key for column in table.columns for key in (column.key, column.notch, *_ends(column)) if key}
+        assert keys - set(table_schema(table.table).names) == set()
+    for pictures in spec.pictures:
+        names = set(table_schema(pictures.table).names)
+        assert {*pictures.groups, *(key for key, _ in pictures.caption), "sprite", "tile"} <= names
+
+
+def _ends(column: ColumnSpec) -> tuple[str, ...]:
+    return column.ends if column.format == "interval" else ()
 
 
 @pytest.mark.parametrize("kind", ["heads", "ablate"])
@@ -290,7 +323,8 @@ def test_neurons_have_pages_codes_effects_and_the_worst_first(tmp_path: Path) ->
     first = text_of(run / "report" / "neurons" / "03-00001.html")
     assert "read them as guesses" in first
     assert "not predicted" in first
-    assert "away from “" in first
+    assert re.search(r"Pushes towards “[^”]+”, away from “[^”]+”\.", first)
+    assert "It moves it mostly one way: towards “" in first
     last = text_of(run / "report" / "neurons" / "03-00204.html")
     assert "better than those of other neurons" in last
 
@@ -388,6 +422,14 @@ def test_lines_lie_where_their_values_are() -> None:
     assert 'aria-label="a &lt;b&gt;"' in chart
 
 
+def test_doublings_are_equally_far_apart() -> None:
+    line = Line([(4, 0), (8, 1), (16, 2), (64, 3)])
+    chart = str(lines_chart([line], x_name="x", y_name="y", label="l", doubling=True))
+    x = [float(value) for value in re.findall(r'<circle class="c-spot" cx="([\d.]+)"', chart)]
+    assert x[2] - x[1] == pytest.approx(x[1] - x[0], abs=0.2)
+    assert x[3] - x[2] == pytest.approx(2 * (x[1] - x[0]), abs=0.2)
+
+
 def test_bars_of_a_group_stand_side_by_side_with_their_heights() -> None:
     chart = str(grouped_bars([("<0>", [(10, "c-bar"), (5, "c-bar c-chance")])], x_name="x", y_name="y", label="l"))
     bars = re.findall(r'<rect class="([^"]*)" x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="([\d.]+)"', chart)
@@ -396,3 +438,14 @@ def test_bars_of_a_group_stand_side_by_side_with_their_heights() -> None:
     assert float(x0) + float(width) <= float(x1)
     assert float(tall) == pytest.approx(2 * float(small), abs=0.2)
     assert "&lt;0&gt;" in chart
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("heads", "47 of 48"), ("neurons", "prediction"), ("ablate", "MLPs accuracy")]
+)
+def test_the_view_for_notebooks_is_one_escaped_piece(tmp_path: Path, kind: str, said: str) -> None:
+    run = write_fake_decompose(tmp_path / "run", FakeDecompose(kind=kind, heads=12, hostile=True))
+    html = decompose_notebook_view(run, most=3)
+    assert said in html
+    assert "<img" not in html
+    assert html.count("<tr>") == (0 if kind == "ablate" else 4)

@@ -44,6 +44,8 @@ class Pictures(ImageData):
                 expected="JPEG, PNG or other common pictures",
             )
         self._files = list(found)
+        names = [file.name for file in found]
+        self._short = len({*names}) == len(names)
         self.card = DataCard(
             name=places[0].name or str(places[0]), reader="pictures", source=", ".join(str(place) for place in places)
         )
@@ -52,7 +54,8 @@ class Pictures(ImageData):
         return len(self._files)
 
     def key(self, index: int) -> str:
-        return self._files[index].as_posix()
+        """The file's name, or its path where two files have one name."""
+        return self._files[index].name if self._short else self._files[index].as_posix()
 
     def read(self, index: int) -> LabelledImage:
         pixels = read_rgb(self._files[index], upright=True)

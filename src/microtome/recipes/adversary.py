@@ -53,6 +53,8 @@ class Neurons:
         Which.
     directions:
         [neuron, d_out].
+    sizes:
+        Spread of each neuron's effect along its direction.
     skipped:
         What was wrong with images that were left out.
     data:
@@ -61,6 +63,7 @@ class Neurons:
 
     layer: int
     directions: Float[np.ndarray, "neuron d_out"]
+    sizes: Float[np.ndarray, " neuron"]
     skipped: tuple[str, ...] = ()
     data: dict[str, Any] | None = None
 
@@ -119,7 +122,7 @@ def find_adversary(
     draft = RunDraft(Path(out), plan=plan, overwrite=overwrite)
     try:
         known = known or _measured(opened, layer, draft, settings, progress)
-        search = Search(known.directions, pool, vectors, answers, settings, make)
+        search = Search(known.directions, known.sizes, pool, vectors, answers, settings, make)
         pairs = _pairs(classes, source, target, settings)
         tables, found = _tables(search, opened, pairs, draft, progress)
         for name, rows in tables.items():
@@ -188,8 +191,11 @@ def neurons_of_run(run: Path, opened: Opened) -> Neurons:
             f"{run} is of {manifest['model']['spec']} with other weights than {opened.model.spec}.",
             next_step="name the neurons of this model first, or leave out --run",
         )
-    directions = load_file(path)["directions"].astype(np.float64)
-    return Neurons(int(manifest["summary"]["layer"]), directions, data=manifest["data"])
+    held = load_file(path)
+    sizes = np.sqrt(held["share"].astype(np.float64) * held["variance"])
+    return Neurons(
+        int(manifest["summary"]["layer"]), held["directions"].astype(np.float64), sizes, data=manifest["data"]
+    )
 
 
 def _measured(opened: Opened, layer: int, draft: RunDraft, settings: AdversarySettings, progress: Progress) -> Neurons:
@@ -199,7 +205,8 @@ def _measured(opened: Opened, layer: int, draft: RunDraft, settings: AdversarySe
     heldout = heldout_half(len(stream.index()), settings.images.seed)
     top = settings.of_neurons().top_images
     effects = measure_effects(opened, stream, heldout, layer, top_images=top, progress=progress)
-    return Neurons(layer, effects.first.directions, tuple(stream.problems()))
+    sizes = np.sqrt(effects.first.share * effects.first.variance)
+    return Neurons(layer, effects.first.directions, sizes, tuple(stream.problems()))
 
 
 def _attack(search: Search, opened: Opened, source: int, target: int, progress: Progress) -> Attack:
@@ -272,7 +279,7 @@ def _manifest(
         "words_skipped": sum(one.words.skipped for one in attacks),
         "texts_dropped": attacks[0].words.dropped if len(attacks) == 1 else None,
         "how": "things" if search.generate is None else "generator",
-        **({} if row is None else {name: row[name] for name in _OF_THE_BEST}),
+        **({} if row is None else {name: None if row[name] != row[name] else row[name] for name in _OF_THE_BEST}),
         "sentences": sentences_of(search, attacks, tables["adversary"]),
     }  # fmt: skip
     made = decompose_manifest(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,7 +187,3 @@ def changed_row(asked: Asked) -> Row:
         "changed": float(asked.changed[:, AFTER].mean()),
         "control_changed": float(asked.changed[:, FIRST_CONTROL:].mean()),
     }
-
-
-Draw = Callable[[int], Case]
-"""From the number of a case to the case."""

@@ -9,14 +9,16 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 
 from microtome.data.world.dataset import World
-from microtome.data.world.dice import Dice
+from microtome.data.world.dice import Dice, mix
 from microtome.data.world.factors import FACTOR_VALUES
 from microtome.data.world.graph import SURFACES, Ground, SceneGraph, Thing, add, with_background
 from microtome.data.world.materials import MATERIALS
 from microtome.data.world.objects import KINDS
 from microtome.data.world.palette import COLORS, GROUND, SKY
 from microtome.data.world.render import footprint
+from microtome.data.world.scenes import compose
 from microtome.data.world.shapes import Piece
+from microtome.data.world.shortcuts import ALL_SHORTCUTS, rates
 
 _KIND_OF = {word: kind.name for kind in KINDS.values() for word in (kind.plural, kind.name)}
 _GROUNDS = tuple(name for name in SURFACES if name not in ("sky", "wall"))
@@ -97,7 +99,7 @@ def shown_by(text: str) -> Shown | None:
 def defining(source: str, target: str) -> frozenset[str]:
     """Kinds and surfaces that every scene of `target` shows and none of `source`: they would make it a `target`.
 
-    Read off scenes of the split `shift`, where what really tells the classes apart is to be seen.
+    Read off scenes as the split `shift` draws them, where what really tells the classes apart is to be seen.
     """
     everywhere = frozenset.intersection(*_seen_in(target))
     return everywhere - frozenset.union(*_seen_in(source))
@@ -105,17 +107,19 @@ def defining(source: str, target: str) -> frozenset[str]:
 
 @cache
 def _seen_in(scene_class: str) -> tuple[frozenset[str], ...]:
+    shift = rates("shift", ALL_SHORTCUTS)
+    scenes = [compose(scene_class, Dice(mix("what defines a class", number)), shift) for number in range(_LOOKED_AT)]
     return tuple(
         frozenset((*(thing.kind for thing in scene.objects), *(ground.surface for ground in scene.background)))
-        for scene in scenes_of(scene_class, _LOOKED_AT, split_world=World("shift", count=16 * _LOOKED_AT))
+        for scene in scenes
     )
 
 
-def scenes_of(scene_class: str, count: int, *, split_world: World) -> list[SceneGraph]:
+def scenes_of(scene_class: str, count: int, *, world: World) -> list[SceneGraph]:
     """The first `count` scenes of a class: every sixteen images of a world hold one."""
     found: list[SceneGraph] = []
-    for index in range(len(split_world)):
-        scene = split_world.scene(index)
+    for index in range(len(world)):
+        scene = world.scene(index)
         if scene.scene == scene_class:
             found.append(scene)
             if len(found) == count:

@@ -20,6 +20,8 @@ class AdversarySettings:
         Whose neurons; None: as for `decompose neurons`. A run of neurons brings its own.
     neurons:
         Neurons looked at: those whose directions tell the two classes apart most, 1 to 100000.
+    weighted:
+        Count each neuron by the spread of its effect too; the published work takes its direction alone.
     code, method:
         Texts in a neuron's code, 1 to 128, and how they are found: `omp` or `lasso`.
     words:
@@ -52,6 +54,7 @@ class AdversarySettings:
 
     layer: int | None = None
     neurons: int = 100
+    weighted: bool = False
     code: int = 16
     method: str = "omp"
     words: int = 10

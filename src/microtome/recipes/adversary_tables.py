@@ -13,6 +13,7 @@ from microtome.recipes.adversary_words import Prompt, Search, Words
 from microtome.recipes.sheets import Sheet
 
 Row = dict[str, Any]
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ def _of_row(row: Row, draws: int) -> str:
     what = "scenes" if row["how"] == "things" else "pictures"
     if not row["right_before"]:
         return f"None of {row['scenes']} {what} of {row['from_class']} was answered rightly (among {row['among']})."
-    beyond = row["difference_low"] > 0
+    beyond = _beyond(row) == "more"
     return (
         f"Among {row['among']}: of {row['right_before']} {what} answered rightly as {row['from_class']}, the words "
         f"turn {row['rate']:.0%} into {row['to_class']} ({row['low']:.0%} to {row['high']:.0%}), random words "
@@ -96,9 +97,7 @@ def _of_all_pairs(rows: list[Row], without: int) -> list[str]:
     two = [row for row in rows if row["among"] == "the two" and row["right_before"]]
     if not two:
         return ["No pair of classes could be tried."]
-    verdicts = Counter(
-        "more" if row["difference_low"] > 0 else "less" if row["difference_high"] < 0 else "same" for row in two
-    )
+    verdicts = Counter(_beyond(row) for row in two)
     best = two[0]
     return [
         f"{len(two)} ordered pairs of classes were tried; for {verdicts['more']} the words flip more answers than "
@@ -110,3 +109,10 @@ def _of_all_pairs(rows: list[Row], without: int) -> list[str]:
         f"{best['control']:.0%}.",
         *([f"For {without} pairs no word could be used."] if without else []),
     ]
+
+
+def _beyond(row: Row) -> str:
+    """Whether words flip `more` or `less` than random ones: interval and test must agree; else `same`."""
+    if row["p"] >= _LEVEL or row["difference_low"] <= 0 <= row["difference_high"]:
+        return "same"
+    return "more" if row["difference"] > 0 else "less"

@@ -39,6 +39,8 @@ class Search:
     ----------
     directions:
         [neuron, d_out] of a layer's neurons.
+    sizes:
+        Spread of each neuron's effect along its direction, over images.
     pool, texts:
         The texts, and their directions [text, d_out].
     answers:
@@ -50,6 +52,7 @@ class Search:
     """
 
     directions: Float[np.ndarray, "neuron d_out"]
+    sizes: Float[np.ndarray, " neuron"]
     pool: TextPool
     texts: Float[np.ndarray, "text d_out"]
     answers: Answering
@@ -101,7 +104,8 @@ class Prompt:
 def find_words(search: Search, source: int, target: int) -> Words:
     """Words that push the answer from class `source` to class `target`, by score."""
     settings, classes = search.settings, search.answers.directions
-    chosen, along = pushing_neurons(search.directions, classes[source], classes[target], settings.neurons)
+    sizes = search.sizes if settings.weighted else None
+    chosen, along = pushing_neurons(search.directions, classes[source], classes[target], settings.neurons, sizes)
     codes = code_neurons(search.directions[chosen], search.texts, settings.code, settings.method)
     found = word_scores(codes, along, len(search.pool))
     near = [closeness(search.texts, classes[klass]) for klass in (source, target)]
@@ -210,7 +214,7 @@ def _scenes(search: Search, words: Words, prompts: list[Prompt], source: int, ta
     settings, seed = search.settings, search.settings.images.seed
     world = World("heldout", count=16 * settings.scenes, size=size)
     barred = defining(search.name(source), search.name(target))
-    for number, scene in enumerate(scenes_of(search.name(source), settings.scenes, split_world=world)):
+    for number, scene in enumerate(scenes_of(search.name(source), settings.scenes, world=world)):
         dice, own = Dice(mix("adversary", seed, number)), prompts[number % len(prompts)].words
         sets = [own, *_random_words(search, words, own, number)]
         drawn = [plant(scene, [_shown(word) for word in some], dice, barred=barred) for some in sets]

@@ -30,6 +30,7 @@ Row = dict[str, Any]
 MOST_HEADS = 4
 _RESAMPLES = 2000
 _FEWEST_PAIRS = 10
+_PAIRS_AT_ONCE = 16
 
 
 @runtime_checkable
@@ -155,10 +156,12 @@ def head_changes(
 ) -> Float[np.ndarray, "pair head"]:
     """|change of the term|^2 of every head (layer by layer) from one picture to the other."""
     tower, model = opened.tower, opened.model
-    found = []
-    for before, after in pairs:
-        x = model.prepared(model.preprocess([before, after], crop=True))
+    found = [np.zeros((0, len(tower.layers) * tower.heads))]
+    for first in range(0, len(pairs), _PAIRS_AT_ONCE):
+        some = pairs[first : first + _PAIRS_AT_ONCE]
+        x = model.prepared(model.preprocess([picture for pair in some for picture in pair], crop=True))
         with torch.no_grad():
             terms = expand_heads(tower, take_apart(tower, run_tower(tower, x, places_of(tower))).heads)
-        found.append(((terms[1] - terms[0]) ** 2).sum(-1).flatten().double().cpu().numpy())
-    return np.array(found).reshape(len(found), len(tower.layers) * tower.heads)
+        change = ((terms[1::2] - terms[0::2]) ** 2).sum(-1)
+        found.append(change.flatten(1).double().cpu().numpy())
+    return np.concatenate(found)

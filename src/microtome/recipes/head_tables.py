@@ -68,7 +68,7 @@ def head_rows(
         if (name.layer, name.head) in accuracy:
             heads[-1]["accuracy"], heads[-1]["accuracy_mean"] = accuracy[name.layer, name.head]
         texts += _text_rows(name, pool, own)
-    heads.sort(key=lambda row: (row["explained_heldout"], row["layer"], row["head"]))
+    heads.sort(key=lambda row: (row["lead_heldout"], row["layer"], row["head"]))
     return heads, texts
 
 
@@ -89,6 +89,7 @@ def _head_row(name: HeadName, scores: Sequence[TextScore], whole: float) -> Row:
         "explained": float(name.span.explained[-1]) if count else 0.0,
         "explained_heldout": float(name.heldout[-1]) if count else 0.0, "lead": lead,
         "lead_explained": float(name.span.explained[lead - 1]) if count else 0.0,
+        "lead_heldout": float(name.heldout[lead - 1]) if count else 0.0,
         "chance": float(name.chance[:, max(lead - 1, 0)].mean()),
         "chance_high": float(np.quantile(name.chance[:, max(lead - 1, 0)], 0.95)),
     }  # fmt: skip

@@ -74,6 +74,8 @@ class SegmentSettings:
         Images with pictures, from the worst to the best by the first row, 0 to 60.
     layers, neutral, template, images:
         As in `HeatSettings`; the template puts into words what a mask shows.
+    neurons:
+        A run of `decompose neurons`: adds the method `neurons`. Empty: without.
     """
 
     methods: tuple[str, ...] = ("all",)
@@ -84,6 +86,7 @@ class SegmentSettings:
     layers: tuple[int, ...] | None = None
     neutral: str = ""
     template: str = ""
+    neurons: str = ""
     images: PassSettings = field(default_factory=PassSettings)
 
     def checked(self, layers: int) -> SegmentSettings:

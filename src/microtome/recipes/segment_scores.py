@@ -15,14 +15,22 @@ from torch import Tensor
 
 from microtome.core.errors import DataError, ModelError, OptionError, problems_together
 from microtome.data.masks import MaskedImage, MaskedImages, resized
-from microtome.methods.attribute.registry import METHODS
 from microtome.methods.decompose.terms import decompose
 from microtome.models.texts import text_directions
 from microtome.recipes.direct_pass import Opened
-from microtome.recipes.heat_methods import DECOMPOSITION, UNDIRECTED, HeatMaker, HeatSetup, heat_maker, heat_names
+from microtome.recipes.heat_methods import (
+    DECOMPOSITION,
+    NEURONS,
+    UNDIRECTED,
+    HeatMaker,
+    HeatSetup,
+    heat_maker,
+    heat_names,
+)
 from microtome.recipes.heat_settings import NEUTRAL, NOTHING, OTHERS, SegmentSettings
 from microtome.recipes.heat_targets import MOST_NEUTRAL, class_direction, neutral_direction
 from microtome.recipes.heat_views import upsampled
+from microtome.recipes.neuron_directions import read_directions
 from microtome.record.blocks import BlockCache
 from microtome.record.one_pass import Progress
 from microtome.verify.segmentation import SegmentationScores
@@ -159,9 +167,13 @@ def contests(opened: Opened, settings: SegmentSettings, against: Sequence[str]) 
     cosine = opened.model.texts is not None
     wanted = ["text" if word == NOTHING else f"text - {word}" for word in settings.against or against]
     rows: list[Contest] = []
-    for name in heat_names(settings.methods):
+    neurons = read_directions(Path(settings.neurons), opened.tower) if settings.neurons else None
+    names = heat_names(settings.methods if neurons is None else (*settings.methods, NEURONS))
+    for name in names:
         # The layers are those of the decomposition: no other method can be held to some.
-        setup = HeatSetup(opened.tower, None if name in METHODS else settings.layers, cosine=cosine)
+        setup = HeatSetup(
+            opened.tower, settings.layers if name == DECOMPOSITION else None, cosine=cosine, neurons=neurons
+        )
         make = heat_maker(name, setup)
         rows += [Contest(name, how, make) for how in ([""] if name in UNDIRECTED else wanted)]
     if settings.layers is not None and all(row.method != DECOMPOSITION for row in rows):

@@ -21,7 +21,7 @@ from microtome.models.towers.base import Place, Tower
 from microtome.models.towers.streams import run_tower
 from microtome.recipes.direct_pass import Opened
 
-Means = dict[Place, Float[Tensor, "pos width"]]
+Means = dict[Place, Float[Tensor, "_ _"]]
 
 
 def can_hold_heads(tower: Tower) -> bool:
@@ -33,7 +33,7 @@ def can_hold_heads(tower: Tower) -> bool:
 class Sample:
     """Some images as the model takes them, kept in memory."""
 
-    batches: tuple[Float[Tensor, "batch 3 height width"], ...]
+    batches: tuple[Float[Tensor, "_ 3 height width"], ...]
 
     @classmethod
     def of(cls, opened: Opened, numbers: Int[np.ndarray, " image"], batch_size: int) -> Sample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -112,7 +112,7 @@ def line_chart(
 
 def lines_chart(
     lines: Sequence[Line], *, x_name: str, y_name: str, label: str, band: Sequence[tuple[Number, Number, Number]] = (),
-    level: Mark | None = None, top: Number | None = None,
+    level: Mark | None = None, top: Number | None = None, doubling: bool = False,
 ) -> Markup:  # fmt: skip
     """Several lines over one axis, with a shaded band and a labelled level.
 
@@ -128,11 +128,14 @@ def lines_chart(
         A labelled horizontal line.
     top:
         Upper end of the y axis; default: a little above the largest value.
+    doubling:
+        Whether equal steps along the x axis are doublings; x > 0 then.
     """
     xs = sorted({x for line in lines for x, _ in line.points} | {x for x, _, _ in band})
     ys = [y for line in lines for _, y in line.points] + [high for line in lines for _, _, high in line.spread]
     ys += [high for _, _, high in band] + ([level.at] if level else [])
-    across = Scale(xs[0], xs[-1], LEFT + 12, WIDTH - RIGHT - 12)
+    ends = (LEFT + 12, WIDTH - RIGHT - 12)
+    across = _doubling(xs[0], xs[-1], *ends) if doubling else Scale(xs[0], xs[-1], *ends)
     up = Scale(0, top if top is not None else max(*ys, 1e-9) * 1.1, HEIGHT - BOTTOM, TOP)
     pieces = []
     if len(band) > 1:
@@ -144,17 +147,23 @@ def lines_chart(
     if level is not None:
         y = up(level.at)
         pieces.append(f'<line class="c-level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        pieces.append(f'<text class="c-marklabel" x="{LEFT + 6}" y="{max(y - 5, 11):.1f}">{escape(level.label)}</text>')
+        place = f'x="{LEFT + 6}" y="{min(y - 5, TOP + 2):.1f}"'
+        pieces.append(f'<text class="c-marklabel" {place}>{escape(level.label)}</text>')
     for line in lines:
         pieces.append(_line(line, across, up))
     return _svg(pieces, label)
 
 
-def _path(points: Sequence[tuple[Number, Number]], across: Scale, up: Scale) -> str:
+def _doubling(low: Number, high: Number, start: Number, stop: Number) -> Callable[[Number], float]:
+    scale = Scale(math.log2(low), math.log2(high), start, stop)
+    return lambda value: scale(math.log2(value))
+
+
+def _path(points: Sequence[tuple[Number, Number]], across: Callable[[Number], float], up: Scale) -> str:
     return " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in points)
 
 
-def _line(line: Line, across: Scale, up: Scale) -> str:
+def _line(line: Line, across: Callable[[Number], float], up: Scale) -> str:
     pieces = []
     for x, low, high in line.spread:
         place = f'x1="{across(x):.1f}" x2="{across(x):.1f}" y1="{up(low):.1f}" y2="{up(high):.1f}"'

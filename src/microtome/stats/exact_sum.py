@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 _LIMB = 2.0**40
 _MOST = 2.0**40
+_PART = 2**14
 
 
 class ExactSum:
@@ -34,13 +35,19 @@ class ExactSum:
 
     def add(self, values: Float[np.ndarray, "*shape"]) -> None:
         """Add an array. Raises ValueError where it is not finite or too large for the unit."""
-        scaled = np.asarray(values, np.float64) / self.unit
-        if not (np.abs(scaled) < _MOST).all():
+        if values.shape != self._limbs.shape[1:]:
+            raise ValueError("an array of another shape cannot be added")
+        flat, limbs = np.asarray(values, np.float64).reshape(-1), self._limbs.reshape(3, -1)
+        if flat.size and not max(flat.max(), -flat.min()) < _MOST * self.unit:
             raise ValueError(f"a value is not finite, or above {_MOST * self.unit:g}")
-        for limb in self._limbs:
-            whole = np.trunc(scaled)
-            limb += whole.astype(np.int64)
-            scaled = (scaled - whole) * _LIMB
+        # Part by part: what is in between stays in the cache.
+        for first in range(0, flat.size, _PART):
+            rest = flat[first : first + _PART] / self.unit
+            for limb in limbs[:, first : first + _PART]:
+                whole = np.trunc(rest)
+                limb += whole.astype(np.int64)
+                rest -= whole
+                rest *= _LIMB
 
     def merge(self, other: ExactSum) -> None:
         if other.unit != self.unit or other._limbs.shape != self._limbs.shape:
@@ -53,17 +60,24 @@ class ExactSum:
     @classmethod
     def load(cls, state: Mapping[str, np.ndarray]) -> ExactSum:
         made = cls(state["limbs"].shape[1:], unit=float(state["unit"]))
-        made._limbs = np.array(state["limbs"], np.int64)
+        made._limbs = np.array(state["limbs"], np.int64, order="C")
         return made
 
     def value(self) -> Float[np.ndarray, "*shape"]:
         """The sum, float64."""
-        first, second, third = self._limbs
-        carry = second >> 40
-        low = (second - (carry << 40)).astype(np.float64) + third.astype(np.float64) / _LIMB
-        return ((first + carry).astype(np.float64) + low / _LIMB) * self.unit
+        # The sign comes off first: -1 beside a second limb near 2^40 would cancel.
+        sign = np.where(_carried(self._limbs)[0] < 0, -1, 1)
+        first, second, third = (limb.astype(np.float64) for limb in _carried(self._limbs * sign))
+        return (first + (second + third / _LIMB) / _LIMB) * sign * self.unit
 
     @property
     def nbytes(self) -> int:
         """Bytes of the state."""
         return self._limbs.nbytes
+
+
+def _carried(limbs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same number with its second and third limb in [0, 2^40)."""
+    first, second, third = limbs
+    second = second + (third >> 40)
+    return first + (second >> 40), second & (2**40 - 1), third & (2**40 - 1)

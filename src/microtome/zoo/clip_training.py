@@ -51,11 +51,11 @@ class ClipSettings:
     """
 
     families: int = 16_000
-    steps: int = 2_600
+    steps: int = 1_600
     batch: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 8e-4
     weight_decay: float = 0.05
-    warmup: int = 200
+    warmup: int = 100
     seed: int = 0
     threads: int = 1
 

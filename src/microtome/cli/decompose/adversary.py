@@ -36,6 +36,9 @@ def adversary(
     ] = None,
     layer: Annotated[int | None, typer.Option(help="Whose neurons; default: three quarters up.")] = None,
     neurons: Annotated[int, typer.Option(help="Neurons looked at: those that tell the classes apart most.")] = 100,
+    weighted: Annotated[
+        bool, typer.Option("--weighted", help="Count each neuron by the spread of its effect too.")
+    ] = False,
     words: Annotated[int, typer.Option(help="Words that pictures are made of, 1 to 40.")] = 10,
     together: Annotated[int, typer.Option(help="Words in one picture, 1 to 4.")] = 3,
     prompts: Annotated[int, typer.Option(help="Prompts in the list.")] = 20,
@@ -68,8 +71,9 @@ def adversary(
     from microtome.recipes.adversary_settings import AdversarySettings
 
     settings = AdversarySettings(
-        layer=layer, neurons=neurons, words=words, together=together, prompts=prompts, scenes=scenes, draws=draws,
-        closeness=closeness, prompt=prompt, all_pairs=all_pairs, classes=common.listed(classes), template=template,
+        layer=layer, neurons=neurons, weighted=weighted, words=words, together=together, prompts=prompts,
+        scenes=scenes, draws=draws, closeness=closeness, prompt=prompt, all_pairs=all_pairs,
+        classes=common.listed(classes), template=template,
         images=common.pass_settings(batch_size=batch_size, strict=strict, limit=limit, seed=seed),
     )  # fmt: skip
     loaded = common.loaded(model, weights=weights, size=size, device=device)

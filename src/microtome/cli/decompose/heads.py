@@ -30,6 +30,9 @@ def heads(
     classes: common.Classes = None,
     template: common.Template = "",
     chance_draws: Annotated[int, typer.Option(help="Turned text pools to compare with, at least 19.")] = 40,
+    pairs: Annotated[
+        int, typer.Option(help="Pictures of which one property alone is changed, where the data can; 0: none.")
+    ] = 100,
     fdr: Annotated[float, typer.Option(help="False-discovery rate of labels.")] = 0.05,
     weights: common.Weights = None,
     size: common.Size = None,
@@ -48,7 +51,7 @@ def heads(
 
     settings = HeadSettings(
         texts=count, layers=common.numbers(layers, "--layers"), classes=common.listed(classes), template=template,
-        chance_draws=chance_draws, fdr=fdr,
+        chance_draws=chance_draws, fdr=fdr, pairs=pairs,
         images=common.pass_settings(batch_size=batch_size, strict=strict, limit=limit, seed=seed),
     )  # fmt: skip
     loaded = common.loaded(model, weights=weights, size=size, device=device)

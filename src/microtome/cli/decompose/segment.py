@@ -36,6 +36,9 @@ def segment(
     score_size: Annotated[int, typer.Option(help="Side in pixels at which maps are scored.")] = 224,
     shown: Annotated[int, typer.Option(help="Images with pictures in the report.")] = 12,
     layers: Annotated[str | None, typer.Option(help="For the decomposition: heads of these layers alone.")] = None,
+    neurons: Annotated[
+        Path | None, typer.Option(help="A run of `decompose neurons` with this model: adds the method neurons.")
+    ] = None,
     template: common.Template = "",
     out: common.Out = Path("runs/segment"),
     weights: common.Weights = None,
@@ -56,7 +59,7 @@ def segment(
     settings = SegmentSettings(
         methods=common.listed(methods), against=common.listed(against), rule=rule_named(rule),
         score_size=score_size, shown=shown, layers=common.numbers(layers, "--layers"), neutral=neutral,
-        template=template,
+        template=template, neurons="" if neurons is None else str(neurons),
         images=common.pass_settings(batch_size=batch_size, strict=strict, limit=limit, seed=seed),
     )  # fmt: skip
     loaded = common.loaded(model, weights=weights, size=size, device=device)

@@ -1,10 +1,12 @@
 """Words that push a model's answer from one class to another, read off the sparse codes of its neurons.
 
-    a_n = d_n . (c1 - c0)          neurons of largest |a_n| are looked at
+    a_n = w_n d_n . (c1 - c0)      neurons of largest |a_n| are looked at
     score_j = sum over n of g[n, j] * a_n
 
 c0 and c1 are unit vectors of the true and the wrong class, d_n is the direction of a neuron's effect, g[n, j] the
-coefficient of text j in its code. Texts close to either class would be the class itself and are left out.
+coefficient of text j in its code. w_n is 1, or the spread of its effect over images: a_n is then how far the neuron
+moves the answer, where it otherwise tells which way it points. Texts close to either class would be the class itself
+and are left out.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ def pushing_neurons(
     source: Float[np.ndarray, " d_out"],
     target: Float[np.ndarray, " d_out"],
     most: int,
+    sizes: Float[np.ndarray, " neuron"] | None = None,
 ) -> tuple[Int[np.ndarray, " chosen"], Float[np.ndarray, " chosen"]]:
     """The neurons whose directions tell two classes apart most, and a_n of each.
 
@@ -40,8 +43,10 @@ def pushing_neurons(
         The true class and the wrong one.
     most:
         Neurons to return, at least 1.
+    sizes:
+        w_n; None: 1.
     """
-    along = directions @ (target - source)
+    along = directions @ (target - source) * (1.0 if sizes is None else sizes)
     chosen = np.argsort(-np.abs(along), kind="stable")[:most]
     return chosen, along[chosen]
 

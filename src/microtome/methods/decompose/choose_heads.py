@@ -79,6 +79,8 @@ class CellSums:
     ) -> None:
         """Take one block; images without a class or value (-1) are left out."""
         known = (labels >= 0) & (values >= 0)
+        if not known.any():
+            return
         cells = labels[known] * self.shape[1] + values[known]
         x = vectors[known].astype(np.float64)
         chosen = np.zeros((self.counts.size, len(x)))

@@ -130,7 +130,9 @@ def head_vectors(
 ) -> Float[Tensor, "batch head space"]:
     """u of every head of a layer, from the attention's input and B."""
     part = tower.layers[layer].attention
-    gathered = mixed @ y
+    readouts, heads = mixed.shape[0], mixed.shape[2]
+    # One product for all readouts: `mixed @ y` would repeat y for each.
+    gathered = (mixed.transpose(0, 1).flatten(1, 2) @ y).unflatten(1, (readouts, heads)).transpose(0, 1)
     u = torch.einsum("rbhd,hed->bhre", gathered, part.wv) + torch.einsum("rbh,he->bhre", mixed.sum(-1), part.bv)
     return u.flatten(2)
 

@@ -105,12 +105,12 @@ def figures(*items: tuple[str, str, Any, str]) -> list[dict[str, Any]]:
 
 
 def tile(row: Row, *, root: str, alt: str, heat_alt: str, caption: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """One picture of a sheet, and beside it where the part looks.
+    """One picture of a sheet, and beside it where the part looks, or the picture after a change.
 
     Parameters
     ----------
     row:
-        Of a table with `sprite`, `tile` and maybe `heat_tile`.
+        Of a table with `sprite`, `tile` and maybe `heat_tile`, or `tile_after` for a picture after a change.
     root:
         From the page to the run folder.
     alt, heat_alt:
@@ -118,10 +118,11 @@ def tile(row: Row, *, root: str, alt: str, heat_alt: str, caption: Sequence[tupl
     caption:
         (what, text) of the lines below it.
     """
+    second = row.get("tile_after") if row.get("heat_tile") is None else row["heat_tile"]
     return {
         "sprite": root + quote(row["sprite"]),
         "place": divmod(int(row["tile"]), SPRITE_COLUMNS),
-        "heat": None if row.get("heat_tile") is None else divmod(int(row["heat_tile"]), SPRITE_COLUMNS),
+        "heat": None if second is None else divmod(int(second), SPRITE_COLUMNS),
         "alt": alt,
         "heat_alt": heat_alt,
         "caption": [(what, text) for what, text in caption if text],

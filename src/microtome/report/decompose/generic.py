@@ -12,7 +12,7 @@ from microtome.report.decompose.common import interval, plain, slug
 from microtome.report.decompose.specs import ColumnSpec, PictureSpec, TableSpec, spec_of
 from microtome.report.decompose.view import DecomposeView, Row
 
-HIDDEN = ("sprite", "tile", "heat_tile")
+HIDDEN = ("sprite", "tile", "heat_tile", "tile_after")
 ELSEWHERE = ("curves", "terms")
 """Tables that have a part of their own."""
 NEVER_SHARES = ("low", "high")
@@ -56,9 +56,10 @@ def _groups(spec: PictureSpec, rows: Sequence[Row]) -> list[tuple[str, list[Mapp
             continue
         heading = ", ".join(plain(row.get(key)) for key in spec.groups)
         caption = [(what, plain(row[key])) for key, what in spec.caption if row.get(key) is not None]
+        beside = "Heatmap" if row.get("tile_after") is None else "Afterwards"
         alt = "; ".join([*([heading] if heading else []), *(f"{what} {text}" for what, text in caption)])
         groups[heading].append(cells.tile(
-            row, root="", alt=alt or spec.title, heat_alt=f"Heatmap: {alt or spec.title}", caption=caption
+            row, root="", alt=alt or spec.title, heat_alt=f"{beside}: {alt or spec.title}", caption=caption
         ))  # fmt: skip
     return list(groups.items())
 
@@ -111,15 +112,15 @@ def _is_number(column: ColumnSpec, rows: Sequence[Row]) -> bool:
 def _cell(column: ColumnSpec, row: Row) -> cells.Cell:
     value = row.get(column.key)
     if column.format == "interval":
-        return cells.Cell(_interval(row), value, num=True)
+        return cells.Cell(_interval(row, column.ends), value, num=True)
     if isinstance(value, int | float) and not isinstance(value, bool):
         notch = row.get(column.notch) if column.notch else None
         return cells.number(_written(column, value), value, whole=column.bar, notch=notch)
     return cells.Cell(plain(value), None if isinstance(value, list) else value)
 
 
-def _interval(row: Row) -> str:
-    low, high = row.get("low"), row.get("high")
+def _interval(row: Row, ends: tuple[str, str]) -> str:
+    low, high = row.get(ends[0]), row.get(ends[1])
     if low is None or high is None or (0.0 <= low <= 1.0 and 0.0 <= high <= 1.0):
         return interval(low, high)
     return f"{plain(low)} to {plain(high)}"

@@ -40,18 +40,18 @@ _OWN: dict[str, tuple[str, str]] = {
     ),
     "chance": (
         "chance",
-        "What the same search finds where there is nothing to find: among texts whose directions were turned at "
-        "random, with properties shuffled, or with other texts in place of these.",
+        "What the same search finds where there is nothing to find: among the same texts with their directions turned "
+        "at random, or with other texts in place of these.",
     ),
     "label": (
         "label",
-        "The property that the texts of a part have in common, such as colour or count. It is given only where it "
-        "beats properties that were shuffled among the texts; otherwise the part is called mixed.",
+        "The property that the texts of a part have in common, such as colour or count. It is given only where more of "
+        "what they explain comes from that property than with texts turned at random; otherwise the part is mixed.",
     ),
     "mixed": (
         "mixed",
-        "The texts are of several properties, or of one that shuffled properties would show as often: no label is "
-        "claimed. Its texts still say what it writes.",
+        "The texts are of several properties, or of one that comes up as often where texts are turned at random: no "
+        "label is claimed. The texts still say what the part writes.",
     ),
     "prediction": (
         "prediction",

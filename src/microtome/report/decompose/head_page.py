@@ -140,12 +140,12 @@ def _label(row: Row) -> list[str]:
     p = words.probability(row["label_p"])
     if row["labelled"]:
         return [
-            f"{share} of what its texts explain comes from texts about {row['label']}, against {expected} where "
-            f"properties are shuffled (p = {p})."
+            f"{share} of what its texts explain comes from texts about {row['label']}, against {expected} where the "
+            f"texts are turned at random (p = {p})."
         ]
     return [
         f"The property that stands out most among its texts has {share} of what they explain, against {expected} where "
-        f"properties are shuffled. That is not enough for a label (p = {p}, before it is corrected for many heads)."
+        f"the texts are turned at random. That is not enough for a label (p = {p}, not yet corrected for many heads)."
     ]
 
 

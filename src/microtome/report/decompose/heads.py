@@ -147,8 +147,8 @@ def _sure(view: DecomposeView, heads: Sequence[HeadView], tried: Sequence[HeadVi
         )
     if any(head.row["label"] is not None for head in heads):
         said.append(
-            f"A label is what a head's texts have in common. It is kept where properties shuffled among the texts "
-            f"seldom agree as well, again with at most {limit} expected to be wrong."
+            f"A label is what a head's texts have in common. It is kept where the turned texts seldom have as much in "
+            f"common, again with at most {limit} expected to be wrong."
         )
     if tried:
         good = sum(bool(head.predicted) for head in tried)
@@ -227,6 +227,41 @@ def _line(head: HeadView, top: float, properties: bool, judged: bool) -> list[ce
         cells.share(row["share"], whole=top), cells.score(row["score"]), cells.score(row["score_chance"]),
     ]  # fmt: skip
     return [*line, cells.share(row["accuracy"]), cells.share(row["accuracy_mean"])] if judged else line
+
+
+def properties(view: DecomposeView) -> Mapping[str, Any] | None:
+    """Heads of each property, and what they make of changing that property alone."""
+    rows = view.rows("properties")
+    if not rows:
+        return None
+    proved = [row for row in rows if row["ratio"] is not None]
+    columns = [("property", False), ("heads", False), ("their texts", False), ("label of these", False)]
+    columns += [("p", True), ("explained by it", True)]
+    columns += (
+        [("share of the change", True), ("as many median heads", True), ("times as much", True)] if proved else []
+    )
+    lines = [_property_line(view, row, bool(proved)) for row in rows]
+    first = max(proved, key=lambda row: row["ratio"], default=None)
+    return {
+        "sheet": cells.Sheet("properties-sheet", "Heads of each property", columns, lines, 30), "first": first,
+        "pairs": first["pairs"] if first else None,
+    }  # fmt: skip
+
+
+def _property_line(view: DecomposeView, row: Row, proved: bool) -> list[cells.Cell]:
+    low, high = row["ratio_low"], row["ratio_high"]
+    times = words.MISSING if row["ratio"] is None else f"{row['ratio']:.1f}"
+    if None not in (row["ratio"], low, high):
+        times += f" ({low:.1f} to {high:.1f})"
+    line = [
+        cells.Cell(str(row["property"]), row["property"]), cells.Cell(", ".join(row["heads"] or ())),
+        cells.Cell("; ".join((row["texts"] or ())[:4])), cells.Cell(row["label"] or words.MISSING, row["label"]),
+        cells.number(words.probability(row["label_p"]), row["label_p"]), cells.share(row["told"], whole=1.0),
+    ]  # fmt: skip
+    if proved:
+        change = cells.share(row["change_share"], whole=1.0, notch=row["median_share"])
+        line += [change, cells.share(row["median_share"]), cells.Cell(times, row["ratio"], num=True)]
+    return line
 
 
 def groups(view: DecomposeView) -> Mapping[str, Any] | None:

@@ -45,6 +45,7 @@ HEADS = (
     Part("grid", "Layers and heads", heads.grid),
     Part("worst", "Explained worst, first", heads.worst),
     Part("groups", "Heads that share a label", heads.groups),
+    Part("properties", "Heads of a property, put to the proof", heads.properties),
     Part("terms", "Who writes how much", common.term_shares),
     _CURVES,
     _DONE,

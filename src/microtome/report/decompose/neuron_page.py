@@ -8,7 +8,7 @@ from typing import Any
 
 from microtome.report import words
 from microtome.report.decompose import cells
-from microtome.report.decompose.neurons import NeuronView, signed_text
+from microtome.report.decompose.neurons import NeuronView, signed_text, ways
 from microtome.report.decompose.view import Row
 
 ROOT = "../../"
@@ -19,7 +19,7 @@ def neuron_page(neuron: NeuronView) -> Mapping[str, Any]:
     """Everything that the template of a neuron's page needs."""
     return {
         "neuron": neuron,
-        "first": signed_text(neuron.texts[0]) if neuron.texts else "",
+        "ways": ways(neuron.texts[:2]),
         "verdict": _verdict(neuron),
         "sentences": _plainly(neuron),
         "sheet": _texts(neuron),
@@ -41,14 +41,14 @@ def _plainly(neuron: NeuronView) -> list[str]:
         return ["No text of the pool points where this neuron pushes."]
     said = [
         "When this neuron fires, heads of later layers read it, and what they write moves the output. It moves it "
-        f"mostly one way: towards {_towards(neuron)}."
+        f"mostly one way: {_in_words(neuron)}."
     ]
     return [*said, f"Of what the listed neurons bring about in this way, this one does {words.share(neuron.share)}."]
 
 
-def _towards(neuron: NeuronView) -> str:
-    first = [signed_text(text) for text in neuron.texts[:3]]
-    return first[0] if len(first) == 1 else f"{', '.join(first[:-1])} and {first[-1]}"
+def _in_words(neuron: NeuronView) -> str:
+    """`towards “a rock”, away from “a lake scene” and “a wall”`."""
+    return ", ".join(f"{way} {' and '.join(f'“{text}”' for text in texts)}" for way, texts in ways(neuron.texts[:3]))
 
 
 def _texts(neuron: NeuronView) -> cells.Sheet:

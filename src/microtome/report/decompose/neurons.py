@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +61,16 @@ class NeuronView:
 
 
 def signed_text(row: Row) -> str:
-    """A text with `not` before it where its coefficient is negative."""
+    """A text, with `away from` before it where its coefficient is negative."""
     return f"“{row['text']}”" if (row["coefficient"] or 0.0) >= 0 else f"away from “{row['text']}”"
+
+
+def ways(texts: Sequence[Row]) -> list[tuple[str, list[str]]]:
+    """Texts by the way a neuron pushes: `towards` those of positive weight, then `away from` the others."""
+    found: dict[str, list[str]] = {"towards": [], "away from": []}
+    for row in texts:
+        found["towards" if (row["coefficient"] or 0.0) >= 0 else "away from"].append(str(row["text"]))
+    return [(way, listed) for way, listed in found.items() if listed]
 
 
 def neurons_of(view: DecomposeView) -> tuple[NeuronView, ...]:
@@ -151,7 +159,7 @@ def codes(view: DecomposeView) -> Mapping[str, Any] | None:
         lines += [Line(chance, "c-two")] if chance else []
         told = ", ".join(f"{row['cosine']:.2f} with {row['texts']}" for row in rows)
         chart = lines_chart(
-            lines, x_name="number of texts", y_name="cosine", top=1.08,
+            lines, x_name="number of texts", y_name="cosine", top=1.08, doubling=True,
             label=f"Cosine of texts and direction by {METHODS.get(method, method)}: {told} texts.",
         )  # fmt: skip
         style = "third" if number % 2 else "direct"

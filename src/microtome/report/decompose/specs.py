@@ -20,11 +20,13 @@ class ColumnSpec:
     title:
         As it is written above it.
     format:
-        `auto` goes by the type; `share` is in percent; `interval` takes the columns `low` and `high`, whatever `key`.
+        `auto` goes by the type; `share` is in percent; `interval` takes the columns `ends`.
     bar:
         Full width of a bar below the number; None: no bar.
     notch:
         Column that a mark on the bar is taken from, such as chance.
+    ends:
+        Columns of an interval.
     """
 
     key: str
@@ -32,6 +34,7 @@ class ColumnSpec:
     format: Format = "auto"
     bar: float | None = None
     notch: str = ""
+    ends: tuple[str, str] = ("low", "high")
 
 
 @dataclass(frozen=True)
@@ -102,15 +105,57 @@ class KindSpec:
     words: tuple[str, ...] = ()
 
 
+def _interval(prefix: str) -> ColumnSpec:
+    return ColumnSpec(f"{prefix}low", "95 % interval", "interval", ends=(f"{prefix}low", f"{prefix}high"))
+
+
+def _share(key: str, title: str, notch: str = "") -> ColumnSpec:
+    return ColumnSpec(key, title, "share", bar=1.0, notch=notch)
+
+
 SPECS: Mapping[str, KindSpec] = {
     "heatmap": KindSpec(
         "Where in the image it is",
         "Which patches of each image speak for a text or a class, and which against it?",
+        pictures=(
+            PictureSpec("heatmaps", "Image by image", groups=("image",), caption=(("caption", "what it shows"),)),
+        ),
     ),
     "segment": KindSpec(
         "Objects cut out by text",
         "If an image is cut where its patches speak for a text, how well does that fit the object, and do other ways "
         "of asking the model do better?",
+        tables=(
+            TableSpec(
+                "segmentation",
+                "How well the cut fits",
+                "Rows marked as controls know nothing of what is asked for: what they reach, luck and habit reach.",
+                (
+                    ColumnSpec("method", "method"),
+                    ColumnSpec("direction", "asked by"),
+                    ColumnSpec("control", "control"),
+                    _share("miou", "mean IoU"),
+                    _interval("miou_"),
+                    _share("pixel_accuracy", "pixels right"),
+                    _interval("pixel_"),
+                    _share("map", "mean AP"),
+                    _interval("map_"),
+                    ColumnSpec("gain", "gain over a blob in the centre", "signed"),
+                    _interval("gain_"),
+                    ColumnSpec("gain_p", "p", "p"),
+                    ColumnSpec("images", "images", "count"),
+                ),
+            ),
+        ),
+        pictures=(
+            PictureSpec(
+                "segment_images",
+                "From the worst to the best",
+                "Bright, inside the solid yellow line: what the method takes for it. Dashed blue line: where it is.",
+                groups=("image",),
+                caption=(("caption", "what it shows"),),
+            ),
+        ),
         words=("iou",),
     ),
     "ablate": KindSpec(
@@ -120,16 +165,125 @@ SPECS: Mapping[str, KindSpec] = {
     "retrieve": KindSpec(
         "Images alike in one property",
         "Do a few heads find images that are alike in one property, such as colour, better than the whole output?",
+        tables=(
+            TableSpec(
+                "retrieval",
+                "Of the ten images found first, the share alike",
+                "",
+                (
+                    ColumnSpec("property", "alike in"),
+                    ColumnSpec("heads", "heads"),
+                    _share("precision", "by these heads", "full"),
+                    _interval(""),
+                    _share("full", "by the whole output"),
+                    _interval("full_"),
+                    ColumnSpec("difference", "difference", "signed"),
+                    _interval("difference_"),
+                    ColumnSpec("chance", "chance", "share"),
+                    ColumnSpec("queries", "queries", "count"),
+                ),
+            ),
+        ),
+        pictures=(
+            PictureSpec(
+                "retrieval_examples",
+                "What is found",
+                groups=("property", "query", "how"),
+                caption=(("value", "value"), ("image", "image")),
+            ),
+        ),
         words=("label",),
     ),
     "debias": KindSpec(
         "Answers without a misleading cue",
         "If the heads that see a misleading cue, such as the background, are replaced by their mean, do those images "
         "gain where the cue misleads?",
+        tables=(
+            TableSpec(
+                "groups",
+                "Right answers by group",
+                "The group that matters is the worst one.",
+                (
+                    ColumnSpec("group", "group"),
+                    ColumnSpec("state", "heads cut"),
+                    _share("accuracy", "right"),
+                    _interval(""),
+                    ColumnSpec("images", "images", "count"),
+                ),
+            ),
+            TableSpec(
+                "chosen",
+                "Which heads were cut",
+                "Chosen on other images: heads that tell the cue, not the class.",
+                (
+                    ColumnSpec("rank", "rank"),
+                    ColumnSpec("layer", "layer"),
+                    ColumnSpec("head", "head"),
+                    ColumnSpec("chosen", "cut"),
+                    _share("nuisance_share", "explained by the cue"),
+                    _share("class_share", "explained by the class"),
+                    ColumnSpec("variance", "share of variance", "share"),
+                ),
+                most=12,
+            ),
+            TableSpec(
+                "control",
+                "As many heads drawn at random",
+                "",
+                (
+                    ColumnSpec("heads", "heads"),
+                    _share("worst", "worst group"),
+                    _share("mean", "all"),
+                ),
+                most=8,
+            ),
+        ),
     ),
     "adversary": KindSpec(
         "Things that mislead it",
         "Do the neurons tell which things in an image turn one answer into another?",
+        tables=(
+            TableSpec(
+                "adversary",
+                "How often the answer turns",
+                "Control: the same with things drawn at random.",
+                (
+                    ColumnSpec("among", "answers among"),
+                    ColumnSpec("from_class", "from"),
+                    ColumnSpec("to_class", "to"),
+                    ColumnSpec("scenes", "scenes", "count"),
+                    _share("rate", "turned", "control"),
+                    _interval(""),
+                    _share("control", "control"),
+                    _interval("control_"),
+                    ColumnSpec("difference", "difference", "signed"),
+                    _interval("difference_"),
+                    ColumnSpec("p", "p", "p"),
+                ),
+            ),
+            TableSpec(
+                "adversary_words",
+                "Words that the neurons point to",
+                "",
+                (
+                    ColumnSpec("from_class", "from"),
+                    ColumnSpec("to_class", "to"),
+                    ColumnSpec("text", "text"),
+                    ColumnSpec("property", "property"),
+                    ColumnSpec("score", "score", "score"),
+                    ColumnSpec("neurons", "neurons", "count"),
+                    ColumnSpec("used", "used"),
+                ),
+            ),
+        ),
+        pictures=(
+            PictureSpec(
+                "adversary_images",
+                "Before and after",
+                groups=("from_class", "to_class"),
+                caption=(("caption", "what it shows"), ("image", "image")),
+            ),
+        ),
         words=("neuron", "cosine"),
     ),
 }
