@@ -27,7 +27,7 @@ from microtome.store.tables import DECOMPOSE
 from tests.reference.decompose import explained_elsewhere, literal_text_span
 from tests.support.decompose_worlds import Spoilt, arrangements, labelled, small_pool, tiny_clip
 
-SETTINGS = HeadSettings(texts=6, chance_draws=19, pairs=0, shown_texts=2, shown_images=3)
+SETTINGS = HeadSettings(texts=3, chance_draws=19, pairs=0, shown_texts=2, shown_images=3)
 HEADS = [(layer, head) for layer in range(2) for head in range(4)]
 TABLES = ("head_images", "head_texts", "heads", "properties", "terms")
 
@@ -118,7 +118,7 @@ def test_texts_are_those_of_the_literal_algorithm_on_stored_terms(
     layer, head = place
     row, texts = heads_of(found)[place], texts_of(found, *place)
     searched, held = plain.heads[~plain.held, layer, head], plain.heads[plain.held, layer, head]
-    literal = literal_text_span(searched, plain.matrix(*place), plain.directions, 6)
+    literal = literal_text_span(searched, plain.matrix(*place), plain.directions, 3)
     assert [text["text"] for text in texts] == [plain.pool.texts[n] for n in literal.texts]
     assert [text["property"] for text in texts] == [plain.pool.properties[n] for n in literal.texts]
     assert [text["rank"] for text in texts] == list(range(len(literal.texts)))
