@@ -214,3 +214,29 @@ def test_an_error_at_any_stage_leaves_nothing(tmp_path: Path, stage: str) -> Non
             raise DataError("my own")
 
     refuse(tmp_path, DataError, "my own", progress=failing)
+
+
+ERRORS = {
+    "texts": ({"texts": 0}, "texts is 0"),
+    "many texts": ({"texts": 201}, "texts is 201"),
+    "draws": ({"chance_draws": 18}, "chance_draws"),
+    "pairs": ({"pairs": -1}, "pairs"),
+    "fdr": ({"fdr": 1.0}, "fdr"),
+    "nan": ({"fdr": float("nan")}, "fdr"),
+    "pictures": ({"shown_images": 0}, "shown_images"),
+    "layer": ({"layers": (0, 2)}, "no layer 2"),
+    "no layer": ({"layers": ()}, "No layer"),
+    "batch": ({"images": PassSettings(batch_size=0)}, "batch size is 0"),
+    "classes": ({"classes": ("a tree",)}, "1 class texts and 3 classes"),
+    "template": ({"template": "a tree"}, "no place for the class"),
+    "an unknown word": ({"template": "a {} {name}"}, "no word 'name'"),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_settings_out_of_range_leave_nothing(tmp_path: Path, case: str) -> None:
+    changes, said = ERRORS[case]
+    with nothing_new(tmp_path), pytest.raises(MicrotomeError, match=said):
+        decompose_heads(
+            tiny_clip(), labelled(), texts=small_pool(), out=tmp_path / "run", settings=replace(SETTINGS, **changes)
+        )
