@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 KEPT := $(VENV)/torch-version.txt
 export MICROTOME_SHARED
 
-.PHONY: demo test lint types layers results bench clean
+.PHONY: demo test test-whole test-parts lint types layers results bench clean
 
 $(VENV)/made: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("microtome needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
@@ -38,8 +38,15 @@ types: $(VENV)/made-dev
 layers: $(VENV)/made-dev
 	$(BIN)/lint-imports
 
+# Two halves beside each other, a thread each: what trains and runs real networks, and all the rest.
 test: lint types layers
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-whole test-parts
+
+test-whole: $(VENV)/made-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:cacheprovider tests/real tests/planted tests/web
+
+test-parts: $(VENV)/made-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:cacheprovider tests/unit tests/reference tests/contract tests/architecture
 
 results: $(VENV)/made-dev
 	$(BIN)/python -m tests.real.results --out docs/results

@@ -110,8 +110,8 @@ class _Maker:
         for name, ratio in (("color", 5.5), ("surface", 2.0)):
             shown = NASTY if self.fake.hostile else name
             self.put(
-                "properties", property=shown, heads=["3.5", "2.1"], told=0.8, weight=1.0, label=name, label_share=0.7,
-                label_expected=0.2, label_p=0.002, texts=["a red thing", shown], pairs=100, change_share=0.1 * ratio,
+                "properties", property=shown, heads=["3.5", "2.1"], told=0.8, weight=1.0, named=True, text_share=0.7,
+                text_expected=0.2, text_p=0.002, texts=["a red thing", shown], pairs=100, change_share=0.1 * ratio,
                 change_low=0.4, change_high=0.6, median_share=0.1, ratio=ratio, ratio_low=ratio - 1,
                 ratio_high=ratio + 1,
             )  # fmt: skip

@@ -164,24 +164,34 @@ def against_chance(named: Sequence[HeadName]) -> Float[np.ndarray, " head"]:
 
 def labels_of(named: Sequence[HeadName], pool: TextPool) -> list[HeadLabel | None]:
     """The label of each head; None for all where the pool has no properties, and for a head without texts."""
-    return label_together([[name] for name in named], pool)
-
-
-def label_together(groups: Sequence[Sequence[HeadName]], pool: TextPool) -> list[HeadLabel | None]:
-    """The label of several heads together, for each group: all their texts, by the variance that each adds."""
-    found = [_standing(group, pool) for group in groups]
+    found = [_standing([name], pool) for name in named]
     known = [one for one in found if one is not None]
     if not known:
-        return [None] * len(groups)
+        return [None] * len(named)
     p = iter(pooled_p(np.array([one.score for one in known]), np.array([one.drawn for one in known])).tolist())
     return [None if one is None else HeadLabel(one.property, one.share, one.expected, next(p)) for one in found]
 
 
-def _standing(group: Sequence[HeadName], pool: TextPool) -> Standing | None:
+def name_by(group: Sequence[HeadName], pool: TextPool, asked: str) -> HeadLabel | None:
+    """How far the texts of one property, fixed beforehand, stand out among those of several heads together.
+
+    None where the pool has no texts of that property. p is against these heads' own draws alone.
+    """
+    found = _standing(group, pool, asked) if asked in pool.property_names else None
+    if found is None:
+        return None
+    p = float(pooled_p(np.array([found.score]), found.drawn[None])[0])
+    return HeadLabel(found.property, found.share, found.expected, p)
+
+
+def _standing(group: Sequence[HeadName], pool: TextPool, asked: str | None = None) -> Standing | None:
+    """How the texts of several heads together stand; None where they have none, or the pool has no properties."""
     if not pool.has_properties or not any(len(name.span.texts) for name in group):
         return None
     draws = [[name.turned[draw] for name in group] for draw in range(len(group[0].turned))]
-    return standing(_merged([name.span for name in group]), [_merged(one) for one in draws], pool.properties)
+    return standing(
+        _merged([name.span for name in group]), [_merged(one) for one in draws], pool.properties, asked=asked
+    )
 
 
 def _merged(spans: Sequence[Span]) -> tuple[Int[np.ndarray, " text"], Float[np.ndarray, " text"]]:

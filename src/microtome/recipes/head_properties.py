@@ -8,7 +8,7 @@ Heads are chosen on the searched images; the pictures that are changed are other
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,12 +22,13 @@ from microtome.methods.decompose.terms import expand_heads, places_of, take_apar
 from microtome.models.towers.streams import run_tower
 from microtome.recipes.direct_pass import Opened
 from microtome.recipes.head_choice import telling
-from microtome.recipes.head_names import HeadName, label_together
+from microtome.recipes.head_names import HeadName, name_by
 from microtome.record.one_pass import Progress
 from microtome.record.stream import StreamPass
 
 Row = dict[str, Any]
 MOST_HEADS = 4
+NAMED = 0.05
 _RESAMPLES = 2000
 _FEWEST_PAIRS = 10
 _PAIRS_AT_ONCE = 16
@@ -62,13 +63,15 @@ class Told:
     share: Float[np.ndarray, "property head"]
     weight: Float[np.ndarray, " head"]
 
-    def chosen(self, place: int, most: int = MOST_HEADS) -> list[int]:
-        """Heads of a property: those that it explains most of, among heads that it explains more of than any other
-        property does; by the variance explained. All heads compete where none is of that kind."""
+    def chosen(self, place: int, speaking: Bool[np.ndarray, " head"], most: int = MOST_HEADS) -> list[int]:
+        """Heads of a property: those of which it explains the most variance of the output.
+
+        Only heads compete that it explains at least half as much of as any other property does, and whose texts speak
+        of it more than by chance; all heads where there are none of that kind.
+        """
         own = self.share[place]
-        others = np.delete(self.share, place, axis=0)
-        best = own > others.max(axis=0) if len(others) else np.ones(len(own), bool)
-        score = own * self.weight * (best if best.any() else 1.0)
+        fit = (own >= 0.5 * self.share.max(axis=0)) & speaking
+        score = own * self.weight * (fit if fit.any() else 1.0)
         order = np.argsort(-score, kind="stable")[:most]
         return [int(head) for head in order if score[head] > 0]
 
@@ -97,25 +100,25 @@ def property_rows(
     by_head = {(name.layer, name.head): name for name in named}
     heads = opened.tower.heads
     chosen = {
-        name: [head for head in told.chosen(place) if divmod(head, heads) in by_head]
+        name: [
+            head for head in told.chosen(place, _speaking(by_head, pool, name, told)) if divmod(head, heads) in by_head
+        ]
         for place, name in enumerate(told.properties)
     }
     chosen = {name: own for name, own in chosen.items() if own}
     groups = [[by_head[divmod(head, heads)] for head in own] for own in chosen.values()]
-    labels = label_together(groups, pool)
     rows: list[Row] = []
-    for (name, own), group, label in zip(chosen.items(), groups, labels, strict=True):
+    for (name, own), group in zip(chosen.items(), groups, strict=True):
         share = told.share[told.properties.index(name)]
         row: Row = {
             "property": name, "heads": [f"{h // heads}.{h % heads}" for h in own],
             "told": float(np.average(share[own], weights=told.weight[own])), "weight": float(told.weight[own].sum()),
-            "texts": _first_texts(group, pool),
+            "texts": _first_texts(group, pool, name),
         }  # fmt: skip
+        label = name_by(group, pool, name)
         if label is not None:
-            row |= {
-                "label": label.property, "label_share": label.share, "label_expected": label.expected,
-                "label_p": label.p,
-            }  # fmt: skip
+            row |= {"text_share": label.share, "text_expected": label.expected, "text_p": label.p}
+            row["named"] = label.p <= NAMED
         if pairs and isinstance(opened.data, Changeable):
             row |= _proof(opened, name, own, pairs, seed)
         rows.append(row)
@@ -123,10 +126,28 @@ def property_rows(
     return rows
 
 
-def _first_texts(named: Sequence[HeadName], pool: TextPool, most: int = 6) -> list[str]:
-    pairs = [(gain, text) for name in named for gain, text in zip(name.span.gains, name.span.texts, strict=True)]
-    ordered = sorted(pairs, key=lambda pair: -pair[0])
-    return list(dict.fromkeys(pool.texts[int(text)] for _, text in ordered))[:most]
+def _speaking(
+    by_head: Mapping[tuple[int, int], HeadName], pool: TextPool, asked: str, told: Told
+) -> Bool[np.ndarray, " head"]:
+    """Heads whose texts speak of a property more than by chance; all heads where the pool has no texts of it."""
+    heads = np.zeros(told.share.shape[1], bool)
+    if asked not in pool.property_names:
+        return ~heads
+    per_layer = max(head for _, head in by_head) + 1
+    for (layer, head), name in by_head.items():
+        label = name_by([name], pool, asked)
+        heads[layer * per_layer + head] = label is not None and label.share > label.expected
+    return heads
+
+
+def _first_texts(named: Sequence[HeadName], pool: TextPool, asked: str, most: int = 6) -> list[str]:
+    """The texts that add most, those of the property first."""
+    pairs = [
+        (pool.properties[int(text)] != asked, -gain, pool.texts[int(text)])
+        for name in named
+        for gain, text in zip(name.span.gains, name.span.texts, strict=True)
+    ]
+    return list(dict.fromkeys(text for _, _, text in sorted(pairs)))[:most]
 
 
 def _proof(opened: Opened, name: str, chosen: list[int], pairs: int, seed: int) -> Row:

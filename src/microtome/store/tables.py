@@ -66,8 +66,8 @@ whose model answers."""
 
 DECOMPOSE: dict[str, str] = {
     "heads": (
-        "layer:i head:i variance:f share:f texts:i explained:f explained_heldout:f lead:i lead_explained:f lead_heldout:f chance:f "
-        "chance_high:f p:f fdr:f label:s label_share:f label_expected:f label_p:f label_fdr:f labelled:b score:f "
+        "layer:i head:i variance:f share:f texts:i explained:f explained_heldout:f lead:i lead_explained:f lead_heldout:f "
+        "chance:f chance_high:f p:f fdr:f label:s label_share:f label_expected:f label_p:f label_fdr:f labelled:b score:f "
         "score_chance:f score_p:f accuracy:f accuracy_mean:f"
     ),
     "head_texts": (
@@ -83,7 +83,7 @@ DECOMPOSE: dict[str, str] = {
     "effects": "what:s neurons:i kind:s probe:s accuracy:f low:f high:f base:f images:i",
     "image_concepts": "image:s rank:i text:s weight:f sprite:s tile:i",
     "properties": (
-        "property:s heads:S told:f weight:f label:s label_share:f label_expected:f label_p:f texts:S pairs:i "
+        "property:s heads:S told:f weight:f named:b text_share:f text_expected:f text_p:f texts:S pairs:i "
         "change_share:f change_low:f change_high:f median_share:f ratio:f ratio_low:f ratio_high:f"
     ),
     "curves": "curve:s step:i terms:s kind:s probe:s accuracy:f low:f high:f base:f images:i",
@@ -100,7 +100,8 @@ DECOMPOSE: dict[str, str] = {
     ),
     "segmentation": (
         "method:s direction:s control:b pixel_accuracy:f pixel_low:f pixel_high:f miou:f miou_low:f miou_high:f map:f "
-        "map_low:f map_high:f image_iou:f image_iou_low:f image_iou_high:f gain:f gain_low:f gain_high:f gain_p:f images:i"
+        "map_low:f map_high:f image_iou:f image_iou_low:f image_iou_high:f gain:f gain_low:f gain_high:f gain_p:f "
+        "images:i"
     ),
     "segment_images": (
         "image:s method:s direction:s text:s place:i iou:f average_precision:f sprite:s tile:i heat_tile:i caption:s"

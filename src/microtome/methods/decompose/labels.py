@@ -3,8 +3,8 @@
     share[p] = variance explained by the texts of property p / variance explained by all its texts
 
 A property with many texts, or with texts that lie far apart, has a large share by chance alone. So what counts is how
-far a share exceeds its mean over spans of turned pools (`text_span.chance_spans`), and the property that exceeds most is
-set against the one that exceeds most in each draw. (In standard deviations a property that chance hardly ever draws
+far a share exceeds its mean over spans of turned pools (`text_span.chance_spans`), and the property that exceeds most
+is set against the one that exceeds most in each draw. (In standard deviations a property that chance hardly ever draws
 would win by nothing.)
 """
 
@@ -54,8 +54,10 @@ def standing(
     own: tuple[Int[np.ndarray, " text"], Float[np.ndarray, " text"]],
     draws: Sequence[tuple[Int[np.ndarray, " _"], Float[np.ndarray, " _"]]],
     properties: Sequence[str],
+    *,
+    asked: str | None = None,
 ) -> Standing:
-    """The property that stands out.
+    """The property that stands out most, or how far the one that is asked about does.
 
     Parameters
     ----------
@@ -65,17 +67,19 @@ def standing(
         The same for turned pools.
     properties:
         The property of every text of the pool.
+    asked:
+        One of them, fixed beforehand: its draws are then its own, not those of whatever stands out most.
     """
     names = sorted(set(properties))
     codes = np.array([names.index(name) for name in properties])
     shares = _shares(own, codes, len(names))
     drawn = np.stack([_shares(one, codes, len(names)) for one in draws])
     mean = drawn.mean(axis=0)
-    best = int(np.argmax(shares - mean))
-    others = (drawn.sum(axis=0) - drawn) / (len(drawn) - 1)
+    best = int(np.argmax(shares - mean)) if asked is None else names.index(asked)
+    excess = drawn - (drawn.sum(axis=0) - drawn) / (len(drawn) - 1)
     return Standing(
         names[best], float(shares[best]), float(mean[best]), float(shares[best] - mean[best]),
-        (drawn - others).max(axis=1),
+        excess.max(axis=1) if asked is None else excess[:, best],
     )  # fmt: skip
 
 

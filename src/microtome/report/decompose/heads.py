@@ -235,8 +235,8 @@ def properties(view: DecomposeView) -> Mapping[str, Any] | None:
     if not rows:
         return None
     proved = [row for row in rows if row["ratio"] is not None]
-    columns = [("property", False), ("heads", False), ("their texts", False), ("label of these", False)]
-    columns += [("p", True), ("explained by it", True)]
+    columns = [("property", False), ("heads", False), ("their texts", False)]
+    columns += [("texts of the property", True), ("p", True), ("explained by it", True)]
     columns += (
         [("share of the change", True), ("as many median heads", True), ("times as much", True)] if proved else []
     )
@@ -255,8 +255,9 @@ def _property_line(view: DecomposeView, row: Row, proved: bool) -> list[cells.Ce
         times += f" ({low:.1f} to {high:.1f})"
     line = [
         cells.Cell(str(row["property"]), row["property"]), cells.Cell(", ".join(row["heads"] or ())),
-        cells.Cell("; ".join((row["texts"] or ())[:4])), cells.Cell(row["label"] or words.MISSING, row["label"]),
-        cells.number(words.probability(row["label_p"]), row["label_p"]), cells.share(row["told"], whole=1.0),
+        cells.Cell("; ".join((row["texts"] or ())[:4])),
+        cells.share(row["text_share"], whole=1.0, notch=row["text_expected"]),
+        cells.number(words.probability(row["text_p"]), row["text_p"]), cells.share(row["told"], whole=1.0),
     ]  # fmt: skip
     if proved:
         change = cells.share(row["change_share"], whole=1.0, notch=row["median_share"])
