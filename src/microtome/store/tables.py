@@ -66,9 +66,9 @@ whose model answers."""
 
 DECOMPOSE: dict[str, str] = {
     "heads": (
-        "layer:i head:i variance:f share:f texts:i explained:f explained_heldout:f lead:i lead_explained:f lead_heldout:f "
-        "chance:f chance_high:f p:f fdr:f label:s label_share:f label_expected:f label_p:f label_fdr:f labelled:b score:f "
-        "score_chance:f score_p:f accuracy:f accuracy_mean:f"
+        "layer:i head:i variance:f share:f texts:i explained:f explained_heldout:f lead:i lead_explained:f "
+        "lead_heldout:f chance:f chance_high:f p:f fdr:f label:s label_share:f label_expected:f label_p:f "
+        "label_fdr:f labelled:b score:f score_chance:f score_p:f accuracy:f accuracy_mean:f"
     ),
     "head_texts": (
         "layer:i head:i rank:i text:s property:s gain:f explained:f explained_heldout:f chance:f chance_high:f score:f "
