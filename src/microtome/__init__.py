@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from microtome.models.model import Model, wrap
     from microtome.models.text import TextModel, wrap_text
     from microtome.models.trace import trace
+    from microtome.recipes.ablate_terms import AblateSettings, ablate_terms
+    from microtome.recipes.adversary import find_adversary
+    from microtome.recipes.adversary_settings import AdversarySettings
+    from microtome.recipes.debias import debias
+    from microtome.recipes.debias_settings import DebiasSettings
     from microtome.recipes.decompose_heads import decompose_heads
     from microtome.recipes.decompose_images import decompose
     from microtome.recipes.decompose_neurons import decompose_neurons
@@ -33,27 +38,44 @@ if TYPE_CHECKING:
     from microtome.recipes.dissect import dissect
     from microtome.recipes.dissect_settings import DissectSettings
     from microtome.recipes.edit_text import EditSettings, edit_texts
+    from microtome.recipes.heat_settings import HeatSettings, SegmentSettings
+    from microtome.recipes.heat_targets import Asked
+    from microtome.recipes.heatmap_run import heatmap_images
     from microtome.recipes.neuron_settings import NeuronSettings
     from microtome.recipes.result import Dissection
+    from microtome.recipes.retrieve import retrieve
+    from microtome.recipes.retrieve_settings import RetrieveSettings
+    from microtome.recipes.segment_run import segment_images
 
 _WHERE = {
+    "AblateSettings": "microtome.recipes.ablate_terms",
+    "AdversarySettings": "microtome.recipes.adversary_settings",
+    "Asked": "microtome.recipes.heat_targets",
     "Concept": "microtome.core.concept",
+    "DebiasSettings": "microtome.recipes.debias_settings",
     "Decomposition": "microtome.recipes.decomposition",
-    "Dissection": "microtome.recipes.result",
     "DissectSettings": "microtome.recipes.dissect_settings",
+    "Dissection": "microtome.recipes.result",
     "EditSettings": "microtome.recipes.edit_text",
     "Formula": "microtome.core.formula",
     "HeadSettings": "microtome.recipes.decompose_settings",
+    "HeatSettings": "microtome.recipes.heat_settings",
     "Model": "microtome.models.model",
     "NeuronSettings": "microtome.recipes.neuron_settings",
+    "RetrieveSettings": "microtome.recipes.retrieve_settings",
+    "SegmentSettings": "microtome.recipes.heat_settings",
     "TextModel": "microtome.models.text",
     "TextPool": "microtome.data.pools.base",
     "TextSettings": "microtome.data.text.settings",
+    "ablate_terms": "microtome.recipes.ablate_terms",
+    "debias": "microtome.recipes.debias",
     "decompose": "microtome.recipes.decompose_images",
     "decompose_heads": "microtome.recipes.decompose_heads",
     "decompose_neurons": "microtome.recipes.decompose_neurons",
     "dissect": "microtome.recipes.dissect",
     "edit_texts": "microtome.recipes.edit_text",
+    "find_adversary": "microtome.recipes.adversary",
+    "heatmap_images": "microtome.recipes.heatmap_run",
     "intervene": "microtome.models.intervene",
     "load": "microtome.models.load",
     "load_any": "microtome.models.load",
@@ -62,30 +84,43 @@ _WHERE = {
     "open_pool": "microtome.data.pools.read",
     "open_texts": "microtome.data.text.open",
     "parse": "microtome.core.parse",
+    "retrieve": "microtome.recipes.retrieve",
+    "segment_images": "microtome.recipes.segment_run",
     "trace": "microtome.models.trace",
     "wrap": "microtome.models.model",
     "wrap_text": "microtome.models.text",
 }
 
 __all__ = [
+    "AblateSettings",
+    "AdversarySettings",
+    "Asked",
     "Concept",
+    "DebiasSettings",
     "Decomposition",
     "DissectSettings",
     "Dissection",
     "EditSettings",
     "Formula",
     "HeadSettings",
+    "HeatSettings",
     "Model",
     "NeuronSettings",
+    "RetrieveSettings",
+    "SegmentSettings",
     "TextModel",
     "TextPool",
     "TextSettings",
     "__version__",
+    "ablate_terms",
+    "debias",
     "decompose",
     "decompose_heads",
     "decompose_neurons",
     "dissect",
     "edit_texts",
+    "find_adversary",
+    "heatmap_images",
     "intervene",
     "load",
     "load_any",
@@ -94,6 +129,8 @@ __all__ = [
     "open_pool",
     "open_texts",
     "parse",
+    "retrieve",
+    "segment_images",
     "trace",
     "wrap",
     "wrap_text",

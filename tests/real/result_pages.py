@@ -60,6 +60,8 @@ def write_index(results: Sequence[tuple[RealRun, Dissection]], out: Path) -> Non
         "of all names expected to be false. *Held out* and *by chance* are means over all units that have a formula, "
         "named or not. *By chance* is, for each unit, the mean of the null that sets the higher bar: activations "
         "against the labels of other images or texts, or, for formulas that say where, moved around within their own.",
+        "The shipped CLIP, split into heads, patches and neurons, on the planted world: "
+        "[world-clip.md](world-clip.md).",
         "    make results",
     ))  # fmt: skip
     (out / "README.md").write_text(text + "\n", encoding="utf-8")

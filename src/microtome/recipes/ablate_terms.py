@@ -33,6 +33,7 @@ from microtome.recipes.ablation_curves import (
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import (
+    LESS,
     Opened,
     PassSettings,
     bytes_needed,
@@ -131,7 +132,7 @@ def ablate_terms(
         raise OptionError(f"{len(opened.data)} images are too few to ablate with.", expected=f"at least {FEWEST}")
     draft = RunDraft(Path(out), plan=plan_of(opened, "ablate", settings.images, {}), overwrite=overwrite)
     try:
-        draft.need(bytes_needed(opened.tower, len(opened.data)))
+        draft.need(bytes_needed(opened.tower, len(opened.data)), less=LESS)
         stream = direct_pass(opened, draft.cache, settings.images)
         stream.run(progress=progress)
         heldout = heldout_half(len(stream.index()), settings.images.seed)

@@ -30,7 +30,7 @@ from microtome.recipes.answering import answering
 from microtome.recipes.decompose_heads import FEWEST
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decomposition import Decomposition
-from microtome.recipes.direct_pass import Opened, heldout_half, open_both, plan_of
+from microtome.recipes.direct_pass import LESS, Opened, heldout_half, open_both, plan_of
 from microtome.recipes.neuron_effects import coefficient_bytes, coefficient_pass, measure_effects
 from microtome.recipes.sheets import Sheet
 from microtome.record.one_pass import Progress, silent
@@ -199,7 +199,7 @@ def neurons_of_run(run: Path, opened: Opened) -> Neurons:
 
 
 def _measured(opened: Opened, layer: int, draft: RunDraft, settings: AdversarySettings, progress: Progress) -> Neurons:
-    draft.need(coefficient_bytes(opened.tower, layer, len(opened.data)))
+    draft.need(coefficient_bytes(opened.tower, layer, len(opened.data)), less=LESS)
     stream = coefficient_pass(opened, layer, draft.cache, settings.images)
     stream.run(progress=progress)
     heldout = heldout_half(len(stream.index()), settings.images.seed)

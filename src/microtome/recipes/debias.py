@@ -35,7 +35,7 @@ from microtome.recipes.debias_settings import MOST, DebiasSettings
 from microtome.recipes.debias_tables import Tested, chosen_rows, control_rows, group_rows, summary_of
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decomposition import Decomposition
-from microtome.recipes.direct_pass import Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
+from microtome.recipes.direct_pass import LESS, Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
 from microtome.recipes.head_choice import Head, checked_heads
 from microtome.recipes.property_texts import attribute_named, known_attributes, question_of
 from microtome.record.one_pass import Progress, silent
@@ -94,7 +94,7 @@ def debias(
     draft = RunDraft(Path(out), plan=plan_of(opened, "debias", settings.images, both), overwrite=overwrite)
     try:
         images = len(opened.data) + (0 if tested is None else len(tested.data))
-        draft.need(bytes_needed(opened.tower, images))
+        draft.need(bytes_needed(opened.tower, images), less=LESS)
         stream = direct_pass(opened, draft.cache, settings.images)
         stream.run(progress=progress)
         other = stream

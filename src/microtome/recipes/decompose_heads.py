@@ -25,7 +25,7 @@ from microtome.recipes.answering import Answering, answering
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decompose_settings import HeadSettings
 from microtome.recipes.decomposition import Decomposition
-from microtome.recipes.direct_pass import Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
+from microtome.recipes.direct_pass import LESS, Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
 from microtome.recipes.head_names import HeadName, name_heads, score_texts
 from microtome.recipes.head_pictures import write_head_pictures
 from microtome.recipes.head_properties import property_rows, told_by_heads
@@ -96,7 +96,7 @@ def decompose_heads(
     plan = plan_of(opened, "heads", settings.images, {})
     draft = RunDraft(Path(out), plan=plan, overwrite=overwrite)
     try:
-        draft.need(bytes_needed(opened.tower, len(opened.data)))
+        draft.need(bytes_needed(opened.tower, len(opened.data)), less=LESS)
         stream = direct_pass(opened, draft.cache, settings.images)
         stream.run(progress=progress)
         heldout = heldout_half(enough(stream), settings.images.seed)
@@ -165,6 +165,9 @@ def _manifest(run: HeadRun, tables: Mapping[str, list[dict[str, Any]]], command:
         "images": len(labels),
         "searched": int((~run.heldout).sum()),
         "accuracy": None if run.answers is None else run.answers.accuracy(outputs, labels),
+        "accuracy_heldout": None
+        if run.answers is None
+        else run.answers.accuracy(outputs[run.heldout], labels[run.heldout]),
         "mean_explained_heldout": float(np.mean([row["explained_heldout"] for row in heads])),
     }
     return decompose_manifest(

@@ -23,7 +23,7 @@ from microtome.recipes.answering import Answering, answering
 from microtome.recipes.decompose_heads import class_notes, enough
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decomposition import Decomposition
-from microtome.recipes.direct_pass import Opened, heldout_half, open_both, plan_of
+from microtome.recipes.direct_pass import LESS, Opened, heldout_half, open_both, plan_of
 from microtome.recipes.neuron_effects import (
     Effects,
     ablated_outputs,
@@ -95,7 +95,7 @@ def decompose_neurons(
     answers = answering(opened.model, opened.data.classes, texts=settings.classes, template=settings.template)
     draft = RunDraft(Path(out), plan=plan_of(opened, "neurons", settings.images, {"layer": layer}), overwrite=overwrite)
     try:
-        draft.need(coefficient_bytes(opened.tower, layer, len(opened.data)))
+        draft.need(coefficient_bytes(opened.tower, layer, len(opened.data)), less=LESS)
         stream = coefficient_pass(opened, layer, draft.cache, settings.images)
         stream.run(progress=progress)
         heldout = heldout_half(enough(stream), settings.images.seed)

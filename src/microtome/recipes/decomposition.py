@@ -52,5 +52,10 @@ class Decomposition:
         """The answer of one SELECT over the tables."""
         return query(self.path, sql)
 
+    def _repr_html_(self) -> str:
+        from microtome.report.decompose.notebook import decompose_notebook_view
+
+        return decompose_notebook_view(self.path)
+
     def __repr__(self) -> str:
         return f"Decomposition({str(self.path)!r}, {self.manifest['kind']!r})"

@@ -24,6 +24,9 @@ from microtome.models.towers.find import tower_of
 from microtome.models.towers.streams import run_tower
 from microtome.record.stream import StreamPass, no_grad
 
+LESS = "draw fewer images with --limit"
+"""How a run needs less disk."""
+
 
 @dataclass(frozen=True)
 class PassSettings:

@@ -16,7 +16,7 @@ from microtome.data.base import ImageData
 from microtome.models.model import Model
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decomposition import Decomposition
-from microtome.recipes.direct_pass import Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
+from microtome.recipes.direct_pass import LESS, Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
 from microtome.recipes.head_choice import checked_heads, words_of
 from microtome.recipes.property_texts import attribute_named, known_attributes
 from microtome.recipes.retrieve_heads import Found, Halves, choose_for, measure
@@ -70,7 +70,7 @@ def retrieve(
     query = FileQuery(opened, settings.query) if settings.query else None
     draft = RunDraft(Path(out), plan=plan_of(opened, "retrieve", settings.images, {}), overwrite=overwrite)
     try:
-        draft.need(bytes_needed(opened.tower, len(opened.data)))
+        draft.need(bytes_needed(opened.tower, len(opened.data)), less=LESS)
         stream = direct_pass(opened, draft.cache, settings.images)
         stream.run(progress=progress)
         attributes = _wanted(stream, settings)

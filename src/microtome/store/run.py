@@ -123,16 +123,15 @@ class RunDraft:
         """Where the pass keeps its blocks."""
         return self.folder / "cache"
 
-    def need(self, needed: int) -> int:
-        """Check that `needed` bytes are free; returns the free bytes. Raises RunError if not."""
+    def need(self, needed: int, *, less: str = "add --recompute (stores no activations, runs the model twice)") -> int:
+        """Check that `needed` bytes are free; returns how many are. Raises RunError, saying how to need less."""
         free = shutil.disk_usage(self.folder).free
         held = sum(file.stat().st_size for file in self.cache.glob("*")) if self.cache.exists() else 0
         if needed - held > free:
             raise RunError(
                 f"The pass needs {needed / 2**30:.3g} GiB of disk for its cache; {free / 2**30:.3g} GiB are free "
                 f"at {self.folder.parent}.",
-                next_step="add --recompute (stores no activations, runs the model twice), free some space, or "
-                "choose another --out",
+                next_step=f"{less}, free some space, or choose another --out",
             )
         return free
 
@@ -201,7 +200,7 @@ def read_manifest(run: Path) -> dict[str, Any]:
     if not path.exists():
         raise RunError(
             f"{run} is no run: it has no manifest.json.",
-            expected="a folder that microtome dissect --out wrote",
+            expected="a folder that microtome dissect or decompose wrote with --out",
             next_step="check the path",
         )
     try:

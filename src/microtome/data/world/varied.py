@@ -66,11 +66,14 @@ class Wording:
         Properties that are always named.
     mirrored:
         The picture is shown mirrored: left is right.
+    most_groups:
+        Groups of objects that are spoken of at most, 1 or 2.
     """
 
     left_out: LeftOut = field(default_factory=LeftOut)
     certain: frozenset[str] = frozenset()
     mirrored: bool = False
+    most_groups: int = 2
 
     def names(self, property_: str, dice: Dice) -> bool:
         """Whether this caption names a property."""
@@ -95,6 +98,7 @@ def varied_caption(scene: SceneGraph, dice: Dice, wording: Wording | None = None
     parts: list[str] = []
     if groups:
         shown = 1 if scene.scene == "arrangement" or len(groups) == 1 else dice.fork("groups").whole(1, 2)
+        shown = min(shown, wording.most_groups)
         phrases = [_group(scene, group, dice.fork("group", n), wording) for n, group in enumerate(groups[:shown])]
         parts.append(" and ".join(phrases))
     if scene.scene != "arrangement" and (not parts or wording.names("scene", dice)):
@@ -109,9 +113,9 @@ def varied_caption(scene: SceneGraph, dice: Dice, wording: Wording | None = None
 
 
 def full_caption(scene: SceneGraph, dice: Dice) -> str:
-    """A caption that leaves nothing out; `dice` decides the order of words."""
+    """A caption of the most prominent group that leaves nothing out; `dice` decides the order of words."""
     nothing = LeftOut(**dict.fromkeys((field.name for field in fields(LeftOut)), 0.0))
-    return varied_caption(scene, dice, Wording(nothing))
+    return varied_caption(scene, dice, Wording(nothing, most_groups=1))
 
 
 def _group(scene: SceneGraph, group: list[Thing], dice: Dice, wording: Wording) -> str:
