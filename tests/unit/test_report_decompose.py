@@ -261,7 +261,7 @@ def test_heads_of_a_property_stand_beside_what_changing_it_does(run: Path) -> No
     said = text_of(run / "index.html")
     assert "in 100 scenes that property alone is changed and all else kept" in said
     assert "Clearest: changing color changes what heads 3.5, 2.1 write 5.5 times as much" in said
-    assert "color 3.5, 2.1 a red thing; color color 0.002 80 % 55 % 10 % 5.5 (4.5 to 6.5)" in said
+    assert "color 3.5, 2.1 a red thing; color 70 % 0.002 80 % 55 % 10 % 5.5 (4.5 to 6.5)" in said
     change(run, "properties", ratio=lambda _: None)
     write_report(run)
     assert "Clearest" not in text_of(run / "index.html")

@@ -62,11 +62,14 @@ NEURONS = (
 OTHERS = (
     Part("intro", "", generic.intro, "generic-intro"),
     _CURVES,
-    Part("pictures", "", generic.pictures),
     Part("tables", "", generic.tables),
+    Part("pictures", "", generic.pictures),
     Part("terms", "Who writes how much", common.term_shares),
     _DONE,
 )
 
-LAYOUTS = {"heads": HEADS, "neurons": NEURONS}
+HEATMAPS = (Part("intro", "", generic.intro, "generic-intro"), Part("pictures", "", generic.pictures),
+            Part("tables", "", generic.tables), _DONE)  # fmt: skip
+
+LAYOUTS = {"heads": HEADS, "neurons": NEURONS, "heatmap": HEATMAPS}
 """By kind; every other kind is laid out as `OTHERS`, by its specification."""
