@@ -197,4 +197,6 @@ def open_text_specs(
 
 def is_folder(spec: str) -> bool:
     """Whether `open_data` looks for a folder: anything but the planted world and a data set of Hugging Face."""
-    return Path(spec).exists() or re.match(r"world($|[:@?])|hf:", spec) is None
+    if not spec.strip():
+        return False
+    return Path(spec).exists() or re.match(r"(world|arranged|birds)($|[:@?])|hf:", spec) is None
