@@ -2,6 +2,8 @@
 
     world                              1,000 held-out scenes
     world:train@500?size=64            500 training scenes of 64 x 64 pixels
+    arranged:heldout@500               one group of objects each, every factor drawn apart
+    birds:shift@500                    the planted world's birds before water or grass
     hf:NAME?split=validation           a data set of the `datasets` library, from the hub or a local folder
     path/to/folder                     the reader is found by looking
     path/to/folder?split=val           with an option of the reader
