@@ -20,7 +20,7 @@ from microtome.recipes.decompose_neurons import decompose_neurons
 from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import Opened, PassSettings, heldout_half
 from microtome.recipes.heat_settings import SegmentSettings
-from microtome.recipes.neuron_directions import read_directions
+from microtome.recipes.neuron_directions import NeuronDirections, read_directions
 from microtome.recipes.neuron_effects import ablated_outputs, coefficient_pass, measure_effects
 from microtome.recipes.neuron_names import image_concepts
 from microtome.recipes.neuron_settings import NeuronSettings
@@ -34,6 +34,11 @@ SETTINGS = NeuronSettings(layer=0, listed=6, texts=3, top_images=10, shown_image
 def found(tmp_path_factory: pytest.TempPathFactory) -> Decomposition:
     out = tmp_path_factory.mktemp("neurons") / "run"
     return decompose_neurons(tiny_clip(), labelled(), texts=small_pool(), out=out, settings=SETTINGS)
+
+
+def stored_in(run: Decomposition) -> NeuronDirections:
+    model = tiny_clip()
+    return read_directions(run.path, model, tower_of(model))
 
 
 class Plain:
@@ -61,7 +66,7 @@ def test_listed_neurons_vary_most_and_point_along_their_first_direction(found: D
     variance = centred.var(0).sum(1)
     rows = found.rows("neurons")
     assert [row["neuron"] for row in rows] == np.argsort(-variance, kind="stable")[:6].tolist()
-    stored = read_directions(found.path, tower_of(tiny_clip()))
+    stored = stored_in(found)
     for row in rows:
         n = row["neuron"]
         _, sizes, axes = np.linalg.svd(centred[:, n], full_matrices=False)
@@ -74,7 +79,7 @@ def test_listed_neurons_vary_most_and_point_along_their_first_direction(found: D
 
 
 def test_the_images_of_largest_effect_give_the_sign(found: Decomposition, plain: Plain) -> None:
-    stored = read_directions(found.path, tower_of(tiny_clip()))
+    stored = stored_in(found)
     searched = plain.phi[~plain.held]
     for row in found.rows("neurons"):
         effect = searched[:, row["neuron"]]
@@ -85,7 +90,7 @@ def test_the_images_of_largest_effect_give_the_sign(found: Decomposition, plain:
 def test_codes_are_those_of_the_directions(found: Decomposition) -> None:
     model = tiny_clip()
     texts = text_directions(model.texts, small_pool().texts, spec="").double().numpy()
-    stored = read_directions(found.path, tower_of(model))
+    stored = stored_in(found)
     for row in found.rows("neurons"):
         code = matching_pursuit(stored.directions[[row["neuron"]]].astype(np.float64), texts, 3)
         own = [one for one in found.rows("neuron_texts") if one["neuron"] == row["neuron"]]
@@ -170,6 +175,6 @@ def test_segmentation_by_neurons_is_one_more_row(tmp_path: Path) -> None:
 
 def test_a_run_of_something_else_holds_no_neurons(found: Decomposition, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not of this model"):
-        read_directions(found.path, tower_of(tiny_clip(layers=3)))
+        read_directions(found.path, tiny_clip(seed=1), tower_of(tiny_clip(seed=1)))
     with pytest.raises(MicrotomeError):
-        read_directions(tmp_path, tower_of(tiny_clip()))
+        read_directions(tmp_path, tiny_clip(), tower_of(tiny_clip()))

@@ -57,7 +57,7 @@ def attributes_of(
     found: dict[str, Attribute] = {}
     if data.classes and (labels >= 0).any():
         found["class"] = Attribute("class", data.classes, labels)
-    where, inner = _unwrapped(data, index)
+    where, inner = unwrapped(data, index)
     if isinstance(inner, Grouped):
         groups = inner.groups
         found["place"] = Attribute("place", groups.values, groups.attribute[where])
@@ -78,11 +78,11 @@ class Captioned(Protocol):
 
 def captions_of(data: ImageData, index: Int[np.ndarray, " read"]) -> list[str] | None:
     """Captions of the images `index`; None where the data has none."""
-    where, inner = _unwrapped(data, index)
+    where, inner = unwrapped(data, index)
     return [inner.caption(int(n)) for n in where] if isinstance(inner, Captioned) else None
 
 
-def _unwrapped(data: ImageData, index: Int[np.ndarray, " read"]) -> tuple[Int[np.ndarray, " read"], ImageData]:
+def unwrapped(data: ImageData, index: Int[np.ndarray, " read"]) -> tuple[Int[np.ndarray, " read"], ImageData]:
     """The data set that some images were drawn from, and their numbers there."""
     while isinstance(data, Subset):
         index, data = data.numbers[index], data.whole

@@ -30,6 +30,7 @@ from microtome.recipes.ablation_curves import (
     steps_of,
     total_rows,
 )
+from microtome.recipes.decompose_heads import enough
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import (
@@ -135,6 +136,7 @@ def ablate_terms(
         draft.need(bytes_needed(opened.tower, len(opened.data)), less=LESS)
         stream = direct_pass(opened, draft.cache, settings.images)
         stream.run(progress=progress)
+        enough(stream, FEWEST)
         heldout = heldout_half(len(stream.index()), settings.images.seed)
         question = question_of(
             opened, stream, settings.by, texts=settings.classes, template=settings.template

@@ -188,7 +188,7 @@ def prompts_of(search: Search, words: Words, source: int) -> list[Prompt]:
 def prompt_text(search: Search, source: int, words: tuple[str, ...]) -> str:
     """A prompt for a picture of a class with some words; without words the class's text alone."""
     template = (search.settings.template or search.answers.how).partition("|")[0].strip()
-    scene = template.format(search.name(source)).rstrip(". ")
+    scene = template.replace("{}", search.name(source)).rstrip(". ")
     if not words:
         return scene
     listed = ", ".join(_bare(word) for word in words)

@@ -33,6 +33,7 @@ from microtome.recipes.debias_heads import (
 )
 from microtome.recipes.debias_settings import MOST, DebiasSettings
 from microtome.recipes.debias_tables import Tested, chosen_rows, control_rows, group_rows, summary_of
+from microtome.recipes.decompose_heads import enough
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import LESS, Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
@@ -97,6 +98,7 @@ def debias(
         draft.need(bytes_needed(opened.tower, images), less=LESS)
         stream = direct_pass(opened, draft.cache, settings.images)
         stream.run(progress=progress)
+        enough(stream, FEWEST)
         other = stream
         if tested is not None:
             other = direct_pass(tested, draft.cache / "test", settings.images)

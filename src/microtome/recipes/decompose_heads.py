@@ -26,6 +26,7 @@ from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decompose_settings import HeadSettings
 from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import LESS, Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
+from microtome.recipes.head_choice import occurring
 from microtome.recipes.head_names import HeadName, name_heads, score_texts
 from microtome.recipes.head_pictures import write_head_pictures
 from microtome.recipes.head_properties import property_rows, told_by_heads
@@ -136,10 +137,12 @@ def _tables(run: HeadRun, draft: RunDraft, progress: Progress) -> dict[str, list
 
 def _properties(run: HeadRun, progress: Progress) -> list[dict[str, Any]]:
     """Heads of each property that the data knows of; empty where it knows none."""
-    attributes = attributes_of(run.opened.data, run.stream.index(), run.stream.labels())
+    found = attributes_of(run.opened.data, run.stream.index(), run.stream.labels()).values()
+    # A property of which no two values occur twice on the searched half says nothing here.
+    attributes = [one for one in found if occurring(one.of, ~run.heldout).max(initial=-1) >= 1]
     if not attributes:
         return []
-    told = told_by_heads(run.stream, run.opened, list(attributes.values()), ~run.heldout)
+    told = told_by_heads(run.stream, run.opened, attributes, ~run.heldout)
     settings = run.settings
     return property_rows(
         run.opened, told, run.named, run.pool, pairs=settings.pairs, seed=settings.images.seed, progress=progress
@@ -176,13 +179,13 @@ def _manifest(run: HeadRun, tables: Mapping[str, list[dict[str, Any]]], command:
     )  # fmt: skip
 
 
-def enough(stream: StreamPass) -> int:
-    """How many images were read. Raises DataError where they are too few to name anything."""
+def enough(stream: StreamPass, fewest: int = FEWEST) -> int:
+    """How many images were read. Raises DataError where they are too few to go on."""
     read = len(stream.index())
-    if read < FEWEST:
+    if read < fewest:
         raise DataError(
-            f"{read} of {len(stream.data)} images could be read: too few to name anything.",
-            expected=f"at least {FEWEST}",
+            f"{read} of {len(stream.data)} images could be read: too few to go on.",
+            expected=f"at least {fewest}",
         )
     return read
 

@@ -35,7 +35,7 @@ from microtome.recipes.neuron_effects import (
 from microtome.recipes.neuron_names import code_curve, code_neurons, image_concepts, most_varying, score_codes
 from microtome.recipes.neuron_pictures import write_concept_pictures, write_neuron_pictures
 from microtome.recipes.neuron_settings import NeuronSettings
-from microtome.recipes.seen import seen_by
+from microtome.recipes.seen import by_caption, seen_by
 from microtome.record.one_pass import Progress, silent
 from microtome.record.stream import StreamPass
 from microtome.store.run import RunDraft
@@ -123,7 +123,8 @@ def decompose_neurons(
 def _tables(run: NeuronRun, draft: RunDraft, progress: Progress) -> dict[str, list[Row]]:
     rebuilt = run.codes.rebuilt(run.directions)
     seen = seen_by(run.opened, run.stream)
-    scores = score_codes(rebuilt, run.effects.along[run.heldout][:, run.listed], seen[run.heldout])
+    own = None if by_caption(run.opened) else run.effects.first.directions[run.listed]
+    scores = score_codes(rebuilt, run.effects.along[run.heldout][:, run.listed], seen[run.heldout], own)
     progress("testing codes", 1, 1)
     return {
         "neurons": [_neuron_row(run, n, score) for n, score in enumerate(scores)],
@@ -185,7 +186,7 @@ def _effect_rows(run: NeuronRun, rebuilt: Float[np.ndarray, "listed d_out"]) -> 
     sets.append(("the listed, but for what their texts say", run.listed, rebuilt))
     rows: list[Row] = []
     for what, neurons, kept in sets:
-        outputs = ablated_outputs(run.stream, run.effects, neurons, None if kept is None else kept)[run.heldout]
+        outputs = ablated_outputs(run.stream, run.effects, neurons, kept)[run.heldout]
         right = run.answers.right(outputs, labels)[labels >= 0]
         low, high = wilson(int(right.sum()), len(right))
         rows.append({

@@ -39,7 +39,7 @@ class PassSettings:
     strict:
         An image that cannot be read ends the run; otherwise it is skipped and counted.
     limit:
-        At most this many images, drawn with `seed`; None: all.
+        Of data given by name, at most this many images, drawn with `seed`; None: all.
     seed:
         Decides draws, halves and shuffles.
     """

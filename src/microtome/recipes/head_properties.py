@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from microtome.data.attributes import Attribute
+from microtome.data.attributes import Attribute, unwrapped
 from microtome.data.pools.base import TextPool
 from microtome.methods.decompose.terms import expand_heads, places_of, take_apart
 from microtome.models.towers.streams import run_tower
@@ -63,15 +63,17 @@ class Told:
     share: Float[np.ndarray, "property head"]
     weight: Float[np.ndarray, " head"]
 
-    def chosen(self, place: int, speaking: Bool[np.ndarray, " head"], most: int = MOST_HEADS) -> list[int]:
+    def chosen(
+        self, place: int, named: Bool[np.ndarray, " head"], speaking: Bool[np.ndarray, " head"], most: int = MOST_HEADS
+    ) -> list[int]:
         """Heads of a property: those of which it explains the most variance of the output.
 
         Only heads compete that it explains at least half as much of as any other property does, and whose texts speak
-        of it more than by chance; all heads where there are none of that kind.
+        of it more than by chance; all named heads where there are none of that kind.
         """
         own = self.share[place]
-        fit = (own >= 0.5 * self.share.max(axis=0)) & speaking
-        score = own * self.weight * (fit if fit.any() else 1.0)
+        fit = (own >= 0.5 * self.share.max(axis=0)) & speaking & named
+        score = own * self.weight * (fit if fit.any() else named)
         order = np.argsort(-score, kind="stable")[:most]
         return [int(head) for head in order if score[head] > 0]
 
@@ -99,10 +101,9 @@ def property_rows(
     """
     by_head = {(name.layer, name.head): name for name in named}
     heads = opened.tower.heads
+    known = np.array([divmod(head, heads) in by_head for head in range(len(told.weight))])
     chosen = {
-        name: [
-            head for head in told.chosen(place, _speaking(by_head, pool, name, told)) if divmod(head, heads) in by_head
-        ]
+        name: told.chosen(place, known, _speaking(by_head, pool, name, told))
         for place, name in enumerate(told.properties)
     }
     chosen = {name: own for name, own in chosen.items() if own}
@@ -119,8 +120,9 @@ def property_rows(
         if label is not None:
             row |= {"text_share": label.share, "text_expected": label.expected, "text_p": label.p}
             row["named"] = label.p <= NAMED
-        if pairs and isinstance(opened.data, Changeable):
-            row |= _proof(opened, name, own, pairs, seed)
+        _, whole = unwrapped(opened.data, np.zeros(0, np.int64))
+        if pairs and isinstance(whole, Changeable):
+            row |= _proof(opened, whole, name, own, pairs, seed)
         rows.append(row)
         progress("changing one property alone", len(rows), len(chosen))
     return rows
@@ -150,9 +152,8 @@ def _first_texts(named: Sequence[HeadName], pool: TextPool, asked: str, most: in
     return list(dict.fromkeys(text for _, _, text in sorted(pairs)))[:most]
 
 
-def _proof(opened: Opened, name: str, chosen: list[int], pairs: int, seed: int) -> Row:
-    assert isinstance(opened.data, Changeable)
-    changes = head_changes(opened, list(opened.data.changed_pairs(name, pairs, seed)))
+def _proof(opened: Opened, data: Changeable, name: str, chosen: list[int], pairs: int, seed: int) -> Row:
+    changes = head_changes(opened, list(data.changed_pairs(name, pairs, seed)))
     if len(changes) < _FEWEST_PAIRS:
         return {"pairs": len(changes)}
     rng = np.random.default_rng(seed)

@@ -176,7 +176,7 @@ def class_direction(model: Model, name: str, *, template: str) -> Float[Tensor, 
             raise OptionError(
                 f"The template '{template}' has no place for the class.", expected="such as 'a photo of a {}.'"
             )
-        words = [part.format(name) for part in templates]
+        words = [part.replace("{}", name) for part in templates]
         mean = text_directions(model.texts, words, spec=model.spec).mean(dim=0)
         return torch.nn.functional.normalize(mean, dim=0)
     wanted = name.casefold()

@@ -94,7 +94,7 @@ def heatmap_images(
     if len(opened.data) > MOST_IMAGES:
         raise OptionError(
             f"Heatmaps of {len(opened.data)} images are asked for.", expected=f"at most {MOST_IMAGES}",
-            next_step="name fewer, or add --limit",
+            next_step="name fewer, or ask for fewer with --images",
         )  # fmt: skip
     targets = targets_of(
         opened.model, opened.tower, asked, minus=settings.minus, neutral=settings.neutral, template=settings.template
@@ -127,7 +127,11 @@ def _digest(direction: Float[Tensor, " d_out"]) -> str:
 def _batch_of(opened: Opened, targets: Sequence[Target], settings: HeatSettings) -> Any:
     """The function of a batch: `heat` [image, target, ...] and its sums [image, target]; the first is checked."""
     tower = opened.tower
-    (method,) = heat_names([settings.method])
+    method, *more = heat_names([settings.method])
+    if more:
+        raise OptionError(
+            f"'{settings.method}' is more than one heatmap method.", expected=f"one of {method}, {', '.join(more)}"
+        )
     # An unfit method is an error before anything is read.
     maker = heat_maker(method, HeatSetup(tower, settings.layers, cosine=opened.model.texts is not None))
     if method != DECOMPOSITION and any(target.head is not None for target in targets):

@@ -18,6 +18,7 @@ from microtome.methods.decompose.second_order import (
     places_after,
     width,
 )
+from microtome.methods.decompose.terms import decompose
 from microtome.models.towers.base import Tower
 from microtome.models.towers.streams import run_tower
 from microtome.recipes.direct_pass import Opened, PassSettings
@@ -29,10 +30,17 @@ _MOMENT_BYTES = 2**28
 
 
 def coefficient_pass(opened: Opened, layer: int, folder: Path, settings: PassSettings) -> StreamPass:
-    """A pass that keeps of each image the coefficients `s` [k, neuron] of a layer and the `output`."""
+    """A pass that keeps of each image the coefficients `s` [k, neuron] of a layer and the `output`.
+
+    The exact sum is checked on the first batch that runs.
+    """
     tower = opened.tower
+    unchecked = [True]
 
     def run(x: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
+        if unchecked:
+            decompose(tower, x)
+            unchecked.clear()
         streams = run_tower(tower, x, places_after(tower, layer))
         return {"s": coefficients(tower, streams, layer).float(), "output": streams.output.float()}
 

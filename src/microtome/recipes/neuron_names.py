@@ -47,7 +47,7 @@ def code_curve(
     -------
     Rows of the table `codes`: method, texts, cosine, cosine_chance.
     """
-    sizes = [size for size in CODE_SIZES if size <= min(texts.shape)]
+    sizes = [size for size in CODE_SIZES if size <= min(texts.shape)] or [min(texts.shape)]
     turned = texts @ random_basis(texts.shape[1], texts.shape[1], np.random.default_rng(seed))
     rows: list[dict[str, float | int | str]] = []
     for method, some in (("omp", directions), ("lasso", directions[:_LASSO])):
@@ -70,6 +70,7 @@ def score_codes(
     codes: Float[np.ndarray, "neuron d_out"],
     along: Float[np.ndarray, "image neuron"],
     seen: Float[np.ndarray, "image d_out"],
+    own: Float[np.ndarray, "neuron d_out"] | None = None,
 ) -> list[CodeScore]:
     """Scores of codes on held-out images.
 
@@ -80,17 +81,20 @@ def score_codes(
     along:
         Its effect along the direction.
     seen:
-        Unit vectors of the images: of their captions where there are some, else of the images themselves.
+        The images as vectors: of their captions, or the model's outputs.
+    own:
+        Directions of the neurons, where `seen` are outputs: each neuron's own effect is then taken off them.
     """
-    predicted = _standard(seen @ codes.T)
     actual = _standard(along)
-    r = actual.T @ predicted / len(along)
     scores = []
     for n in range(len(codes)):
-        others = np.delete(r[n], n)
-        p = (1.0 + float((others >= r[n, n]).sum())) / (1.0 + len(others))
+        rest = seen if own is None else seen - np.outer(along[:, n], own[n])
+        unit = rest / np.linalg.norm(rest, axis=1, keepdims=True).clip(1e-30)
+        r = actual[:, n] @ _standard(unit @ codes.T) / len(along)
+        others = np.delete(r, n)
+        p = (1.0 + float((others >= r[n]).sum())) / (1.0 + len(others))
         high = float(np.quantile(others, 0.95)) if len(others) else float("nan")
-        scores.append(CodeScore(float(r[n, n]), high, p))
+        scores.append(CodeScore(float(r[n]), high, p))
     return scores
 
 

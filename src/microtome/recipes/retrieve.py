@@ -14,6 +14,7 @@ from microtome.core.errors import MicrotomeError, OptionError
 from microtome.data.attributes import Attribute
 from microtome.data.base import ImageData
 from microtome.models.model import Model
+from microtome.recipes.decompose_heads import enough
 from microtome.recipes.decompose_manifest import decompose_manifest
 from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import LESS, Opened, bytes_needed, direct_pass, heldout_half, open_both, plan_of
@@ -73,6 +74,7 @@ def retrieve(
         draft.need(bytes_needed(opened.tower, len(opened.data)), less=LESS)
         stream = direct_pass(opened, draft.cache, settings.images)
         stream.run(progress=progress)
+        enough(stream, FEWEST)
         attributes = _wanted(stream, settings)
         halves = Halves(stream, opened.tower, heldout_half(len(stream.index()), settings.images.seed), settings)
         found, pictures = _find(halves, attributes, query, draft.folder, progress)

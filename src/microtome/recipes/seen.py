@@ -1,4 +1,4 @@
-"""Images as unit vectors that names are tested on: of their captions where there are some, else of the images."""
+"""Images as vectors that names are tested on: of their captions where there are some, else the model's outputs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from microtome.record.stream import StreamPass
 
 
 def seen_by(opened: Opened, stream: StreamPass) -> Float[np.ndarray, "image d_out"]:
-    """A unit vector for each image of a pass; `by_caption` tells of what."""
+    """A vector for each image of a pass: its caption's, or the model's output; `by_caption` tells which."""
     captions = captions_of(opened.data, stream.index())
     if captions is not None and opened.model.texts is not None:
         return text_directions(opened.model.texts, captions, spec=opened.model.spec).double().cpu().numpy()
-    outputs = stream.whole("output").astype(np.float64)
-    return outputs / np.linalg.norm(outputs, axis=1, keepdims=True).clip(1e-30)
+    return stream.whole("output").astype(np.float64)
 
 
 def by_caption(opened: Opened) -> bool:

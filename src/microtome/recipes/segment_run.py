@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from microtome.recipes.decomposition import Decomposition
 from microtome.recipes.direct_pass import Opened, plan_of
 from microtome.recipes.heat_settings import NEUTRAL, OTHERS, SegmentSettings
 from microtome.recipes.heat_targets import neutral_pool, thing_template
+from microtome.recipes.neuron_directions import FILE
 from microtome.recipes.segment_pictures import write_segment_pictures
 from microtome.recipes.segment_scores import CENTRE, Contest, Directions, Segmentation, contests
 from microtome.record.one_pass import Progress, silent
@@ -32,6 +34,11 @@ from microtome.verify.paired import paired_change
 from microtome.verify.segmentation import SegmentationScores
 
 Row = dict[str, Any]
+
+
+def _content(name: str) -> str:
+    """Hash of a file that settings name, empty where it is none."""
+    return sha256(Path(name).read_bytes()).hexdigest() if name and Path(name).is_file() else ""
 
 
 def segment_images(
@@ -84,6 +91,7 @@ def segment_images(
     directions = Directions(opened, settings, source.things, text)
     rows = contests(opened, settings, directions.against)
     extra = {"settings": repr(settings), "text": text, "rows": [[row.method, row.direction] for row in rows]}
+    extra["files"] = [_content(settings.neurons and f"{settings.neurons}/{FILE}"), _content(settings.neutral)]
     draft = RunDraft(Path(out), plan=plan_of(opened, "segment", given, extra), overwrite=overwrite)
     try:
         work = Segmentation(opened, source.masks, numbers, directions, rows, settings, draft.cache)

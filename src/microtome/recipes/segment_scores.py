@@ -167,7 +167,7 @@ def contests(opened: Opened, settings: SegmentSettings, against: Sequence[str]) 
     cosine = opened.model.texts is not None
     wanted = ["text" if word == NOTHING else f"text - {word}" for word in settings.against or against]
     rows: list[Contest] = []
-    neurons = read_directions(Path(settings.neurons), opened.tower) if settings.neurons else None
+    neurons = read_directions(Path(settings.neurons), opened.model, opened.tower) if settings.neurons else None
     names = heat_names(settings.methods if neurons is None else (*settings.methods, NEURONS))
     for name in names:
         # The layers are those of the decomposition: no other method can be held to some.

@@ -99,7 +99,7 @@ class RunDraft:
             elif path.is_file() and path.name != "plan.json":
                 path.unlink()
         if self.cache.exists():
-            for temporary in self.cache.glob(".*.tmp"):
+            for temporary in self.cache.rglob(".*.tmp"):
                 temporary.unlink()
 
     def _check(self, overwrite: bool) -> None:
@@ -126,7 +126,7 @@ class RunDraft:
     def need(self, needed: int, *, less: str = "add --recompute (stores no activations, runs the model twice)") -> int:
         """Check that `needed` bytes are free; returns how many are. Raises RunError, saying how to need less."""
         free = shutil.disk_usage(self.folder).free
-        held = sum(file.stat().st_size for file in self.cache.glob("*")) if self.cache.exists() else 0
+        held = sum(file.stat().st_size for file in self.cache.rglob("*") if file.is_file())
         if needed - held > free:
             raise RunError(
                 f"The pass needs {needed / 2**30:.3g} GiB of disk for its cache; {free / 2**30:.3g} GiB are free "

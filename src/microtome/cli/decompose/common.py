@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,8 +99,3 @@ def parts_of(text: str | None, option: str) -> tuple[tuple[int, int], ...] | Non
 def command_line() -> tuple[str, ...]:
     """The words of this command, as the report repeats them."""
     return ("microtome", *(word for word in sys.argv[1:] if word != "--debug"))
-
-
-def shown(words: tuple[str, ...]) -> str:
-    """A command as one line."""
-    return shlex.join(words)
