@@ -38,8 +38,7 @@ def test_heads_of_a_property_are_named_and_carry_its_change(named: Decomposition
     assert row["ratio_low"] > 1.5, "changing it alone must move these heads far more than median heads"
 
 
-def test_a_property_that_is_not_changed_is_not_carried(named: Decomposition) -> None:
-    """The control: the surface's heads carry little of a change of colour, and the other way round."""
+def test_surface_and_colour_have_heads_of_their_own(named: Decomposition) -> None:
     rows = {row["property"]: set(row["heads"]) for row in named.rows("properties")}
     assert not rows["surface"] & rows["color"]
 

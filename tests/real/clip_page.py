@@ -127,21 +127,25 @@ def _properties(run: Decomposition) -> str:
         (
             row["property"], ", ".join(row["heads"]), percent(row["text_share"]), percent(row["text_expected"]),
             small(row["text_p"]), percent(row["change_share"]),
-            interval(row["change_low"], row["change_high"], share=True), percent(row["median_share"]),
+            interval(row["change_low"], row["change_high"], share=True), percent(row["weight"]),
+            percent(row["median_share"]),
             f"{row['ratio']:.1f} [{row['ratio_low']:.1f}, {row['ratio_high']:.1f}]",
         )
         for row in run.rows("properties")
     ]  # fmt: skip
     heads = (
-        "property", "heads", "its texts", "by chance", "p", "share of the change", "95 %", "median heads", "times as "
-        "much"
+        "property", "heads", "its texts", "by chance", "p", "share of the change", "95 %", "writes",
+        "median heads", "times as much",
     )  # fmt: skip
     return (
         "## One property changed alone\n\nUp to four heads were chosen for each property on searched images. *Its "
         "texts*: "
         "share of what their texts explain that comes from texts of the property. Then, in 200 other pictures, that "
-        "property alone was changed and all else kept: the chosen heads' share of all heads' change, beside that of as "
-        f"many median heads.\n\n{table(heads, rows)}"
+        "property alone was changed and all else kept: the chosen heads' share of all heads' change, beside their "
+        "share of all heads' variance (*writes*) and the change that as many median heads carry. p is of texts by "
+        "which the "
+        "heads were also chosen, and reads better than it is "
+        f"([decision 13](../decisions/0013-what-a-name-is-tested-on.md)).\n\n{table(heads, rows)}"
     )
 
 

@@ -115,7 +115,7 @@ def test_ablating_sets_takes_their_centred_effects_off(plain: Plain, tmp_path: P
     np.testing.assert_allclose(rebuilt, expected + along @ kept, atol=1e-5)
 
 
-def test_shards_and_a_stopped_run_give_the_same_tables(found: Decomposition, tmp_path: Path) -> None:
+def test_a_stopped_run_goes_on_to_the_same_tables(found: Decomposition, tmp_path: Path) -> None:
     class Stop(Exception):
         pass
 
