@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import decompose, layer, recording, search, text
+from benchmarks import ablation, decompose, layer, recording, search, text
 
 SECTIONS = {
     "Searches, one core": search.run,
@@ -21,6 +21,7 @@ SECTIONS = {
     "Growth": layer.growth,
     "Text": text.run,
     "Decomposition": decompose.run,
+    "Ablation": ablation.run,
 }
 
 

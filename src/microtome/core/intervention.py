@@ -8,7 +8,9 @@ from typing import Any, Literal, get_args
 
 from microtome.core.errors import OptionError
 
-InterventionKind = Literal["ablate-zero", "ablate-mean", "ablate-resample", "replace", "add", "clamp"]
+InterventionKind = Literal[
+    "ablate-zero", "ablate-mean", "ablate-resample", "replace", "add", "clamp", "scale", "project"
+]
 Side = Literal["output", "input"]
 
 
@@ -33,7 +35,8 @@ class Intervention:
         `ablate-zero`: units become 0. `ablate-mean`: they become `value`, their mean over some data.
         `ablate-resample`: they become `value`, activations of other examples, or with `seed` those of another
         example of the same batch. `replace`: they become `value` (activation patching). `add`: `value` is
-        added (steering). `clamp`: they are kept within `low` and `high`.
+        added (steering). `clamp`: they are kept within `low` and `high`. `scale`: they are multiplied by `value`.
+        `project`: of their vector at each position the component along `value` (`[n]`, any length) is taken out.
     units:
         Indices of the units to change; None = all.
     value, low, high:
@@ -63,7 +66,8 @@ class Intervention:
         if problem:
             raise OptionError(
                 f"Intervention '{self.kind}' on layer '{self.layer}': {problem}.",
-                next_step="build it with ablate, resample, replace, add or clamp of microtome.core.intervention",
+                next_step="build it with ablate, resample, replace, add, clamp, scale or project of "
+                "microtome.core.intervention",
             )
 
 
@@ -118,6 +122,16 @@ def clamp(
     return Intervention(layer, "clamp", _tuple(units), low=low, high=high, positions=positions)
 
 
+def scale(layer: str, factor: Any, units: Iterable[int] | None = None) -> Intervention:
+    """Multiply the units' activations by a factor, or each by its own (`[n]`); 0 ablates, 1 changes nothing."""
+    return Intervention(layer, "scale", _tuple(units), value=factor)
+
+
+def project(layer: str, direction: Any, units: Iterable[int] | None = None) -> Intervention:
+    """Take a direction (`[n]`) out of the activations at every position: a - d (d . a) / (d . d)."""
+    return Intervention(layer, "project", _tuple(units), value=direction)
+
+
 def _tuple(units: Iterable[int] | None) -> tuple[int, ...] | None:
     return None if units is None else tuple(int(unit) for unit in units)
 
@@ -137,7 +151,7 @@ def _problem(it: Intervention) -> str:
             return f"unit {min(it.units)} is negative; units count from 0"
         if len(set(it.units)) < len(it.units):
             return "a unit is listed twice"
-    if it.kind in ("ablate-mean", "replace", "add") and it.value is None:
+    if it.kind in ("ablate-mean", "replace", "add", "scale", "project") and it.value is None:
         return "needs `value`"
     if it.kind == "ablate-resample" and (it.value is None) == (it.seed is None):
         return "needs either `value` or `seed`, not both"
@@ -154,6 +168,8 @@ _USED: dict[str, set[str]] = {
     "replace": {"value"},
     "add": {"value"},
     "clamp": {"low", "high"},
+    "scale": {"value"},
+    "project": {"value"},
 }
 
 

@@ -198,8 +198,32 @@ def _new_values(it: Intervention, acts: Tensor, site: Site) -> Tensor:
         low = None if it.low is None else _laid_out(it, "`low`", it.low, acts, site)
         high = None if it.high is None else _laid_out(it, "`high`", it.high, acts, site)
         return torch.clamp(acts, min=low, max=high)
+    if it.kind == "project":
+        return acts - _along(it, acts, site)
     value = _laid_out(it, "`value`", it.value, acts, site)
+    if it.kind == "scale":
+        return acts * value
     return acts + value if it.kind == "add" else value
+
+
+def _along(it: Intervention, acts: Tensor, site: Site) -> Tensor:
+    """The component of the chosen units' vector along the intervention's direction, at every position."""
+    units = list(range(site.units)) if it.units is None else list(it.units)
+    given = _tensor(it.value, acts)
+    if tuple(given.shape) != (len(units),):
+        raise _misfit(it, "`value`", tuple(given.shape), f"[{len(units)}], one number for each unit")
+    direction = given.double()
+    square = float(direction @ direction)
+    if not (square > 0 and square < float("inf")):
+        raise ModelError(
+            f"Intervention 'project' on layer '{it.layer}': the direction is zero, or holds NaN or infinity.",
+            expected="a finite direction that is not zero",
+        )
+    spread = torch.zeros(site.units, dtype=torch.float64, device=acts.device)
+    spread[units] = direction / square**0.5
+    unit = spread.to(acts.dtype)
+    dots = torch.einsum("bu...,u->b...", acts, unit)
+    return torch.einsum("b...,u->bu...", dots, unit)
 
 
 def _laid_out(it: Intervention, what: str, value: Any, acts: Tensor, site: Site) -> Tensor:

@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 
 from microtome.core.errors import ModelError, OptionError, nearest
+from microtome.core.intervention import Intervention
 from microtome.models.adapters import hf, nli, open_clip, python, timm, torchvision, world
 from microtome.models.adapters.family import Built, Families, Request
 from microtome.models.model import NOT_NORMALISED, Model, torch_device, wrap
 from microtome.models.preprocess import Preprocess, Triple, resized
+from microtome.models.repaired import attach, unpack
 from microtome.models.state import read_weights
 from microtome.models.text import TextModel, wrap_text
 
@@ -74,10 +76,11 @@ def load(
     >>> load("nets/small.py:make_model", weights="small.pt", size=32, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
     """
     place = torch_device(device)
-    built, read_notes = _built(spec, weights, classes, size)
+    built, read_notes, repair = _built(spec, weights, classes, size)
     if built.encoder is not None:
         raise _other_kind(spec, "a text model", "load_text() or load_any()")
-    return _image_model(built, spec, read_notes, size=size, mean=mean, std=std, device=place, classes=classes)
+    model = _image_model(built, spec, read_notes, size=size, mean=mean, std=std, device=place, classes=classes)
+    return attach(model, repair) if repair else model
 
 
 def load_text(
@@ -113,9 +116,10 @@ def load_text(
     torch.Size([4, 172])
     """
     place = torch_device(device)
-    built, read_notes = _built(spec, weights, classes, None)
+    built, read_notes, repair = _built(spec, weights, classes, None)
     if built.encoder is None:
         raise _other_kind(spec, "an image model", "load() or load_any()")
+    _no_repair(spec, repair)
     return _text_model(built, spec, read_notes, device=place, classes=classes)
 
 
@@ -146,9 +150,11 @@ def load_any(
         If an option cannot be used, or is given to a model that has no use for it.
     """
     place = torch_device(device)
-    built, read_notes = _built(spec, weights, classes, size)
+    built, read_notes, repair = _built(spec, weights, classes, size)
     if built.encoder is None:
-        return _image_model(built, spec, read_notes, size=size, mean=mean, std=std, device=place, classes=classes)
+        model = _image_model(built, spec, read_notes, size=size, mean=mean, std=std, device=place, classes=classes)
+        return attach(model, repair) if repair else model
+    _no_repair(spec, repair)
     if size is not None or mean is not None or std is not None:
         raise OptionError(
             f"{spec} is a text model: it has no use for size, mean and std.", next_step="leave these options out"
@@ -161,14 +167,25 @@ def _built(
     weights: Path | str | None,
     classes: Sequence[str] | None,
     size: int | tuple[int, int] | None,
-) -> tuple[Built, tuple[str, ...]]:
-    """What the spec's family makes of the request, and notes on the weight file."""
+) -> tuple[Built, tuple[str, ...], tuple[Intervention, ...]]:
+    """What the spec's family makes of the request, notes on the weight file, and a repair that it holds."""
     prefix, name, random = parse_spec(spec)
     if random and weights is not None:
         raise ModelError(f"{spec} asks for random weights, and --weights names a file.", next_step="drop one of them")
     state, read_notes = read_weights(Path(weights)) if weights is not None else (None, ())
+    repair: tuple[Intervention, ...] = ()
+    if state is not None:
+        state, repair = unpack(state)
     request = Request(name, random, state, str(weights or ""), len(classes or ()), size)
-    return (FAMILIES.get(prefix).build(request) if prefix else python.build(request)), read_notes
+    return (FAMILIES.get(prefix).build(request) if prefix else python.build(request)), read_notes, repair
+
+
+def _no_repair(spec: str, repair: tuple[Intervention, ...]) -> None:
+    if repair:
+        raise ModelError(
+            f"The weights for {spec} hold a repair beside them, which is for models of images.",
+            next_step="write it again from a text model: there it is folded into the weights",
+        )
 
 
 def _image_model(

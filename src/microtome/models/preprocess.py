@@ -130,12 +130,13 @@ class Preprocess:
         filter_ = Image.Resampling[self.interpolation.upper()]
         if not crop or self.crop == "none":
             return np.asarray(_resize(picture, self.height, self.width, filter_))
-        picture = _resize(picture, *self._before_crop(picture.height, picture.width), filter_)
+        picture = _resize(picture, *self.before_crop(picture.height, picture.width), filter_)
         top = round((picture.height - self.height) / 2)
         left = round((picture.width - self.width) / 2)
         return np.asarray(picture.crop((left, top, left + self.width, top + self.height)))
 
-    def _before_crop(self, height: int, width: int) -> tuple[int, int]:
+    def before_crop(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) that an image of this size is resized to before the middle is cut out; needs a crop."""
         short = self.resize_short
         if isinstance(short, tuple):
             return short

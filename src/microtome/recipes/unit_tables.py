@@ -96,6 +96,7 @@ def unit_rows(search: UnitSearch, judged: list[Judged], *, classes: tuple[str, .
             "named": one.named,
             "status": one.status,
             "reason": one.reason or None,
+            "fires": int(fires.sum()),
             "accuracy_active": _accuracy(right[fires]),
             "accuracy_silent": _accuracy(right[~fires]),
             "top_classes": _top_classes(recording.labels[fires], classes),

@@ -14,6 +14,7 @@ WIDTH = 390
 HEIGHT = 225
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 16, 40
 MOST_TICKS = 13
+LEAST_APART = 16
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def lines_chart(
         pieces.append(f'<polygon class="c-luck" points="{_path(edge, across, up)}"/>')
     pieces.append(_frame(up, x_name, y_name))
     ticks = xs if len(xs) <= MOST_TICKS else [x for x in nice_ticks(xs[0], xs[-1], most=8) if x == int(x)]
-    pieces += [_x_tick(across(x), f"{x:g}") for x in ticks]
+    pieces += [_x_tick(across(x), f"{x:g}") for x in _apart(ticks, across)]
     if level is not None:
         y = up(level.at)
         pieces.append(f'<line class="c-level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -152,6 +153,15 @@ def lines_chart(
     for line in lines:
         pieces.append(_line(line, across, up))
     return _svg(pieces, label)
+
+
+def _apart(ticks: Sequence[Number], across: Callable[[Number], float]) -> list[Number]:
+    """Those ticks whose numbers do not run into the one before."""
+    kept: list[Number] = []
+    for tick in ticks:
+        if not kept or across(tick) - across(kept[-1]) >= LEAST_APART:
+            kept.append(tick)
+    return kept
 
 
 def _doubling(low: Number, high: Number, start: Number, stop: Number) -> Callable[[Number], float]:
@@ -201,6 +211,38 @@ def grouped_bars(
             pieces.append(_bar(Bar(0, 1, height), ends, up, style))
         if place % every == 0:
             pieces.append(_x_tick(LEFT + width * (place + 0.5), str(escape(name))))
+    return _svg(pieces, label)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One dot of a scatter plot: where it lies, and what a reader sees who points at it."""
+
+    x: Number
+    y: Number
+    name: str
+
+
+def scatter(dots: Sequence[Dot], *, x_name: str, y_name: str, label: str, top: Number | None = None) -> Markup:
+    """Dots over two axes that start at 0.
+
+    Parameters
+    ----------
+    dots:
+        At least one; x and y >= 0.
+    x_name, y_name, label:
+        As in `line_chart`.
+    top:
+        Upper end of the y axis; default: a little above the largest value.
+    """
+    across = Scale(0, max(*(dot.x for dot in dots), 1e-9) * 1.05, LEFT, WIDTH - RIGHT)
+    highest = max(*(dot.y for dot in dots), 1e-9) * 1.08
+    up = Scale(0, highest if top is None else top, HEIGHT - BOTTOM, TOP)
+    pieces = [_frame(up, x_name, y_name)]
+    pieces += [_x_tick(across(tick), f"{tick:g}") for tick in nice_ticks(0, across.high, most=6)]
+    for dot in dots:
+        place = f'cx="{across(dot.x):.1f}" cy="{up(dot.y):.1f}"'
+        pieces.append(f'<circle class="c-one-of-many" {place} r="3.2"><title>{escape(dot.name)}</title></circle>')
     return _svg(pieces, label)
 
 

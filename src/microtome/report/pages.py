@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from microtome.report.audit.pages import write_audit_report
 from microtome.report.datafile import data_script
 from microtome.report.decompose.pages import write_decompose_report
 from microtome.report.glossary import glossary_of
@@ -22,12 +23,12 @@ def write_report(run: Path) -> Path:
     """Write the pages of a run: `index.html`, and a page per unit and their data below `report/`.
 
     The pages are written beside the old ones and then swapped in, so a reader never meets half a report. A run of
-    `microtome decompose` gets its own pages.
+    `microtome decompose`, `audit` or `explain` gets its own pages.
 
     Parameters
     ----------
     run:
-        A folder that `microtome dissect` or `microtome decompose` wrote (docs/run-format.md).
+        A folder that `microtome dissect`, `decompose`, `audit` or `explain` wrote (docs/run-format.md).
 
     Returns
     -------
@@ -38,8 +39,11 @@ def write_report(run: Path) -> Path:
     RunError
         If the folder is no complete run, or cannot be written.
     """
-    if str(read_manifest(run).get("kind")).startswith("decompose "):
+    kind = str(read_manifest(run).get("kind"))
+    if kind.startswith("decompose "):
         return write_decompose_report(run)
+    if kind in ("audit", "explain"):
+        return write_audit_report(run)
     view = read_run(run)
     return write_site(run, lambda fresh: _write_pages(view, fresh))
 

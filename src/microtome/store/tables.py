@@ -21,7 +21,7 @@ COLUMNS: dict[str, str] = {
     "units": (
         "unit:i site:s range:i low:f high:f area:f active:i mean:f std:f max:f formula:s words:s category:s length:i "
         "iou:f iou_heldout:f score:f score_heldout:f chance:f chance_kind:s p:f p_repaired:f p_shifted:f fdr:f named:b "
-        "status:s reason:s accuracy_active:f accuracy_silent:f top_classes:s"
+        "status:s reason:s fires:i accuracy_active:f accuracy_silent:f top_classes:s"
     ),
     "runners_up": "unit:i range:i rank:i formula:s words:s category:s iou:f iou_heldout:f",
     "concepts": "concept:s category:s predicted:b elements_search:i elements_heldout:i images:i neighbours:S",
@@ -121,10 +121,63 @@ DECOMPOSE: dict[str, str] = {
 }
 """The tables of `microtome decompose`."""
 
+AUDIT: dict[str, str] = {
+    "findings": (
+        "number:i verdict:s sentence:s target:s source:s concept:s words:s why:s share:f others:f shift:f suspect_q:f "
+        "parts:S how:s control_how:s cases:i turned:i rate:f low:f high:f control:f control_low:f control_high:f "
+        "difference:f difference_low:f difference_high:f p:f q:f changed:f control_changed:f carriers:S carried:f "
+        "without:f without_low:f without_high:f without_first:f without_direction:f without_random:f still_right:f "
+        "reverse_how:s reverse_cases:i reverse:f reverse_low:f reverse_high:f reverse_control:f reverse_difference:f "
+        "reverse_difference_low:f reverse_difference_high:f reverse_p:f heat_inside:f heat_area:f repair:s repaired:b "
+        "problem:s command:s"
+    ),
+    "finding_parts": "number:i rank:i part:i title:s formula:s words:s score:f named:b margin:f cut:b",
+    "finding_images": (
+        "number:i place:i image:s label:s before:s after:s turned:b sprite:s tile:i tile_after:i heat_tile:i "
+        "heat_inside:f area:f"
+    ),
+    "finding_texts": (
+        "number:i place:i image:s label:s before:s after:s turned:b side:s text_before:s text_after:s other:s"
+    ),
+    "transfer": (
+        "number:i model:s cases:i rate:f low:f high:f control:f difference:f difference_low:f difference_high:f p:f"
+    ),
+    "confusions": "rank:i source:s target:s concept:s words:s cases:i rate:f control:f difference:f",
+    "repairs": (
+        "number:i kind:s what:s chosen:b best:b helps:b worst:f worst_before:f worst_difference:f worst_low:f "
+        "worst_high:f mean:f mean_before:f mean_difference:f mean_low:f mean_high:f ordinary:f ordinary_before:f "
+        "price:f turned:f"
+    ),
+    "repair_groups": "number:i kind:s group:s accuracy:f images:i",
+    "part_effects": (
+        "part:i title:s formula:s words:s score:f named:b kind:s inputs:i accuracy_active:f accuracy_silent:f mass:f "
+        "selectivity:f selects:s loss:f loss_low:f loss_high:f accuracy:f loss_resample:f loss_zero:f loss_random:f "
+        "worst_class:s worst_class_change:f"
+    ),
+    "class_parts": (
+        "target:s rank:i sign:s part:i title:s formula:s words:s score:f named:b adds:f weight:f class_change:f"
+    ),
+    "effect_curves": "order:s cut:i share:f accuracy:f low:f high:f loss:f",
+    "effect_relations": (
+        "what:s units:i pearson:f pearson_low:f pearson_high:f spearman:f spearman_low:f spearman_high:f p:f"
+    ),
+    "effect_groups": "group:s parts:S set:s mass:f loss:f accuracy:f",
+    "part_links": "layer:s part:i other_layer:s other:i weight:f correlation:f jaccard:f words:s other_words:s",
+    "kind_shares": "kind:s units:i share:f low:f high:f",
+    "concept_directions": (
+        "concept:s category:s iou:f best_unit:i iou_best_unit:f gain:f chance:f p:f needed:i units:i auroc:b images:i"
+    ),
+    "concept_direction_paths": "concept:s units:i iou:f",
+    "explained_parts": (
+        "rank:i part:i title:s formula:s words:s score:f named:b fires:b value:f adds:f without:s without_change:f"
+    ),
+}
+"""The tables of `microtome audit` and `microtome explain`."""
+
 
 def table_schema(name: str) -> pa.Schema:
     """Columns and types of a table."""
-    pairs = (column.split(":") for column in (COLUMNS | DECOMPOSE)[name].split())
+    pairs = (column.split(":") for column in (COLUMNS | DECOMPOSE | AUDIT)[name].split())
     return pa.schema([(column, _TYPES[kind]) for column, kind in pairs])
 
 

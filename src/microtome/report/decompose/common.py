@@ -30,7 +30,7 @@ def what_was_done(view: DecomposeView) -> Mapping[str, Any]:
     manifest = view.manifest
     return {
         "facts": [(name, text) for name, text in _facts(view) if text],
-        "settings": [(name, text) for name, text in _settings(manifest["settings"]) if text],
+        "settings": [(name, text) for name, text in settings_of(manifest["settings"]) if text],
         "notes": list(dict.fromkeys(str(note) for note in manifest.get("notes") or [] if note)),
         "created": manifest.get("created", ""),
     }
@@ -61,12 +61,13 @@ def _facts(view: DecomposeView) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _settings(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def settings_of(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Settings as names and texts; those that are not set are left out."""
     found: list[tuple[str, str]] = []
     for key, value in settings.items():
         name = f"{prefix}{key}".replace("_", " ")
         if isinstance(value, Mapping):
-            found += _settings(value, f"{name}: ")
+            found += settings_of(value, f"{name}: ")
         elif value not in (None, "", [], ()):
             found.append((name, plain(value)))
     return found

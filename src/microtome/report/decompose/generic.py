@@ -8,7 +8,7 @@ from typing import Any
 
 from microtome.report import words
 from microtome.report.decompose import cells
-from microtome.report.decompose.common import interval, plain, slug
+from microtome.report.decompose.common import PERCENT, interval, plain, slug
 from microtome.report.decompose.specs import ColumnSpec, PictureSpec, TableSpec, spec_of
 from microtome.report.decompose.view import DecomposeView, Row
 
@@ -69,15 +69,16 @@ def tables(view: DecomposeView) -> Sequence[Mapping[str, Any]] | None:
     specs = list(spec_of(view.kind).tables)
     named = {spec.table for spec in specs} | {*ELSEWHERE}
     drawn = {spec.table for spec in spec_of(view.kind).pictures}
-    found = [_table(spec, view.rows(spec.table), folded=False) for spec in specs if view.rows(spec.table)]
+    found = [table_of(spec, view.rows(spec.table), folded=False) for spec in specs if view.rows(spec.table)]
     found += [
-        _table(TableSpec(name, spaced(name).capitalize()), rows, folded=name in drawn or _has_tiles(rows))
+        table_of(TableSpec(name, spaced(name).capitalize()), rows, folded=name in drawn or _has_tiles(rows))
         for name, rows in view.tables.items() if rows and name not in named
     ]  # fmt: skip
     return found or None
 
 
-def _table(spec: TableSpec, rows: Sequence[Row], *, folded: bool) -> Mapping[str, Any]:
+def table_of(spec: TableSpec, rows: Sequence[Row], *, folded: bool) -> Mapping[str, Any]:
+    """A table of a run as its specification wants it; `rows` has at least one."""
     columns = [column for column in spec.columns if column.key in rows[0]] or _all_columns(rows)
     if spec.order:
         key = spec.order.removeprefix("-")
@@ -113,10 +114,15 @@ def _cell(column: ColumnSpec, row: Row) -> cells.Cell:
     value = row.get(column.key)
     if column.format == "interval":
         return cells.Cell(_interval(row, column.ends), value, num=True)
+    if column.format == "range":
+        low, high = (row.get(end) for end in column.ends)
+        text = words.MISSING if low is None or high is None else f"{words.signed(low)} to {words.signed(high)}"
+        return cells.Cell(text, value, num=True)
     if isinstance(value, int | float) and not isinstance(value, bool):
         notch = row.get(column.notch) if column.notch else None
         return cells.number(_written(column, value), value, whole=column.bar, notch=notch)
-    return cells.Cell(plain(value), None if isinstance(value, list) else value)
+    number = value is None and column.format not in ("auto", "text")
+    return cells.Cell(plain(value), None if isinstance(value, list) else value, num=number)
 
 
 def _interval(row: Row, ends: tuple[str, str]) -> str:
@@ -134,6 +140,10 @@ def _written(column: ColumnSpec, value: words.Number) -> str:
             return words.number(value, digits=2)
         case "signed":
             return words.signed(value)
+        case "signed3":
+            return words.signed(value, digits=3)
+        case "points":
+            return words.signed(PERCENT * value, digits=1)
         case "count":
             return words.count(value)
         case "p":

@@ -117,7 +117,10 @@ def read_decompose(run: Path) -> DecomposeView:
     problems = [f"manifest.json lacks {key}" for key in MANIFEST_KEYS if key not in manifest]
     needed = {name: columns.split() for name, columns in NEEDED.get(kind, {}).items()}
     problems += [f"{name}.parquet is missing" for name in needed if not (run / f"{name}.parquet").is_file()]
-    tables = {path.stem: _rows(path, needed.get(path.stem, []), problems) for path in sorted(run.glob("*.parquet"))}
+    tables = {
+        path.stem: read_rows(path, needed.get(path.stem, []), _known(path.stem), problems)
+        for path in sorted(run.glob("*.parquet"))
+    }
     if problems:
         raise RunError(
             f"The run '{run}' cannot be reported:\n{problems_together(problems)}",
@@ -127,8 +130,26 @@ def read_decompose(run: Path) -> DecomposeView:
     return DecomposeView(run, kind, manifest, tables)
 
 
-def _rows(path: Path, needed: list[str], problems: list[str]) -> tuple[Row, ...]:
-    """Rows as dictionaries; NaN and infinities, which mean 'no number' to a reader, become None."""
+def _known(name: str) -> list[str]:
+    """The columns that a table of this name may have."""
+    return columns_of(DECOMPOSE.get(name, KNOWN.get(name, "")))
+
+
+def columns_of(listed: str) -> list[str]:
+    """The names in a list of columns of `store.tables`."""
+    return [column.split(":")[0] for column in listed.split()]
+
+
+def read_rows(path: Path, needed: list[str], known: list[str], problems: list[str]) -> tuple[Row, ...]:
+    """Rows as dictionaries; NaN and infinities, which mean 'no number' to a reader, become None.
+
+    Parameters
+    ----------
+    needed, known:
+        Columns that must be there, and those that may be: a key of every row.
+    problems:
+        What is wrong is added here.
+    """
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -137,7 +158,6 @@ def _rows(path: Path, needed: list[str], problems: list[str]) -> tuple[Row, ...]
     missing = [column for column in needed if column not in table.column_names]
     if missing:
         problems.append(f"{path.name} lacks the column(s) {', '.join(missing)}")
-    known = [column.split(":")[0] for column in DECOMPOSE.get(path.stem, KNOWN.get(path.stem, "")).split()]
     blank = dict.fromkeys(known)
     return tuple({**blank, **{key: _plain(value) for key, value in row.items()}} for row in table.to_pylist())
 

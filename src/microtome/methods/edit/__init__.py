@@ -1,0 +1,1 @@
+"""Lasting changes of a model: cuts folded into weights, another last layer."""

@@ -1,0 +1,1 @@
+"""What can be read out? Directions that say a concept, and how many units it takes."""

@@ -1,0 +1,215 @@
+"""Tables of what a model does with its units; see `effects`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from microtome.models.tail import Tail, logits_of_each
+from microtome.recipes.audit.effects import (
+    cumulative_curves,
+    effects_of_each,
+    group_effects,
+    like_mass,
+    selectivity,
+)
+from microtome.recipes.audit.findings import part_columns
+from microtome.recipes.audit.nouns import Change, Named
+from microtome.recipes.audit.proving import matched_sets
+from microtome.recipes.audit.unit_model import Held, UnitModel
+from microtome.recipes.result import Dissection
+from microtome.record.one_pass import Progress
+from microtome.verify.correlation import correlate
+from microtome.verify.kinds import UnitKind
+
+Row = dict[str, Any]
+MOST_ITEMS = {True: 600, False: 96}
+"""Images on which effects are measured: more where the tail is linear and a unit costs one product."""
+STRONGEST = 8
+CLASS_SHOWN = 10
+HOWS = ("mean", "zero", "resample")
+
+
+class Measured:
+    """Effects of every unit of a layer on labelled images.
+
+    Parameters
+    ----------
+    asked:
+        The model.
+    held, pixels, truth:
+        Labelled images, as read and as they are.
+    seed:
+        Decides draws.
+    """
+
+    def __init__(
+        self, asked: UnitModel, held: Held, pixels: list[np.ndarray], truth: Int[np.ndarray, " item"], *, seed: int
+    ) -> None:
+        order = np.random.default_rng([seed, 73]).permutation(len(truth))[: MOST_ITEMS[asked.tail is not None]]
+        rows = np.sort(order)
+        self.asked, self.held, self.truth, self.seed = asked, asked.take(held, rows), truth[rows], seed
+        self.pixels = [pixels[row] for row in rows]
+        self.before = self.held.logits
+        self.units = sorted(asked.names)
+        self.mass = asked.mass(self.held)
+        self._after: dict[str, dict[int, np.ndarray]] = {}
+        self._tail: Tail | None = None
+
+    def each(self, how: str) -> Iterator[tuple[int, Float[np.ndarray, "item klass"]]]:
+        """(unit, logits without it)."""
+        if self.asked.tail is not None:
+            for unit in self.units:
+                yield unit, self.asked.answer(self.held, Change(parts=(unit,), how=how))
+            return
+        if how == "resample":
+            return
+        if not self._after.get(how):
+            self._after[how] = self._by_tail(how)
+        yield from self._after[how].items()
+
+    def _by_tail(self, how: str) -> dict[int, np.ndarray]:
+        """Only what comes after the layer runs again."""
+        value = torch.zeros(self.asked.site.units) if how == "zero" else torch.from_numpy(self.asked.means).float()
+        found: dict[int, list[np.ndarray]] = {unit: [] for unit in self.units}
+        model, layer = self.asked.model, self.asked.site.layer
+        self._tail = self._tail or Tail(model, layer)
+        for first in range(0, len(self.pixels), 32):
+            x = model.preprocess(self.pixels[first : first + 32])
+            for unit, logits in logits_of_each(model, layer, x, value, self.units, linear=None, tail=self._tail):
+                found[unit].append(logits.double().cpu().numpy())
+        return {unit: np.concatenate(parts) for unit, parts in found.items()}
+
+    def together(self, units: tuple[int, ...]) -> Float[np.ndarray, "item klass"]:
+        """Logits with units set to their mean."""
+        return self.asked.answer(self.held, Change(parts=units)) if units else self.before
+
+    def tables(
+        self, run: Dissection, kinds: dict[int, UnitKind], classes: tuple[str, ...], targets: tuple[int, ...],
+        speaks: dict[int, Float[np.ndarray, " unit"]], *, progress: Progress,
+    ) -> dict[str, list[Row]]:  # fmt: skip
+        """`part_effects`, `class_parts`, `effect_curves`, `effect_relations`, `effect_groups`."""
+        found = {}
+        for done, how in enumerate(HOWS):
+            progress("cutting units", done, len(HOWS))
+            found[how] = effects_of_each(self.each, self.before, self.truth, seed=self.seed, how=how)
+        progress("cutting units", len(HOWS), len(HOWS))
+        control = like_mass(found["mean"], self.mass)
+        chosen, best_class = selectivity(self.asked.values(self.held), self.truth)
+        slots = {int(row["unit"]): row for row in run.units.to_pylist()}
+        rows = []
+        for unit in self.units:
+            own, slot = found["mean"][unit], slots.get(unit, {})
+            worst = int(np.nanargmin(own.by_class))
+            rows.append({
+                **part_columns(self.asked.names[unit]), "kind": kinds[unit].kind if unit in kinds else None,
+                "inputs": slot.get("fires"), "accuracy_active": slot.get("accuracy_active"),
+                "accuracy_silent": slot.get("accuracy_silent"), "mass": self.mass[unit],
+                "selectivity": chosen[unit], "selects": classes[int(best_class[unit])], "loss": own.loss,
+                "loss_low": own.low, "loss_high": own.high, "accuracy": own.accuracy,
+                "loss_zero": found["zero"][unit].loss if unit in found["zero"] else None,
+                "loss_resample": found["resample"][unit].loss if unit in found["resample"] else None,
+                "loss_random": control[unit], "worst_class": classes[worst],
+                "worst_class_change": own.by_class[worst],
+            })  # fmt: skip
+        by_class = {unit: own.by_class for unit, own in found["mean"].items()}
+        return {
+            "part_effects": rows,
+            "class_parts": class_rows(self.asked, classes, targets, speaks, by_class),
+            "effect_curves": self._curves(),
+            "effect_relations": relation_rows(run, rows, self.seed),
+            "effect_groups": self._groups(classes, targets, speaks),
+        }
+
+    def _curves(self) -> list[Row]:
+        counted = np.zeros(len(self.truth), bool)
+        counted[np.random.default_rng([self.seed, 79]).permutation(len(counted))[: len(counted) // 2]] = True
+        rest = np.flatnonzero(~counted)
+
+        def half(how: str) -> Iterator[tuple[int, np.ndarray]]:
+            for unit, logits in self.each(how):
+                yield unit, logits[rest]
+
+        first = effects_of_each(half, self.before[rest], self.truth[rest], seed=self.seed, how="mean")
+        points = cumulative_curves(self.together, first, self.truth, counted, seed=self.seed)
+        return [vars(point) for point in points]
+
+    def _groups(self, classes: tuple[str, ...], targets: tuple[int, ...], speaks: dict[int, np.ndarray]) -> list[Row]:
+        groups = {
+            classes[target]: [int(n) for n in np.argsort(-speaks[target], kind="stable")[:STRONGEST]]
+            for target in targets
+        }
+        sets = {name: matched_sets(self.mass, units, 3, seed=self.seed) for name, units in groups.items()}
+        return [
+            {
+                "group": name, "set": which, "parts": [f"unit {unit}" for unit in units],
+                "mass": float(self.mass[list(units)].sum()), "loss": effect.loss, "accuracy": effect.accuracy,
+            }
+            for name, which, units, effect in group_effects(
+                self.together, self.before, self.truth, groups, sets, seed=self.seed
+            )
+        ]  # fmt: skip
+
+
+def class_rows(
+    asked: Any, classes: tuple[str, ...], targets: tuple[int, ...], speaks: dict[int, Float[np.ndarray, " unit"]],
+    by_class: dict[int, Float[np.ndarray, " klass"]],
+) -> list[Row]:  # fmt: skip
+    """`class_parts`: the strongest parts for and against each class, with their formulas."""
+    last = asked.last() if getattr(asked, "tail", None) is not None else None
+    rows: list[Row] = []
+    for target in targets:
+        adds = speaks[target]
+        order = np.argsort(-adds, kind="stable")
+        for sign, chosen in (("for", order[:CLASS_SHOWN]), ("against", order[::-1][:CLASS_SHOWN])):
+            for rank, number in enumerate(int(n) for n in chosen):
+                named: Named | None = asked.names.get(number)
+                if named is None or (adds[number] > 0) != (sign == "for") or adds[number] == 0:
+                    continue
+                change = by_class.get(number)
+                rows.append({
+                    "target": classes[target], "rank": rank, "sign": sign, **part_columns(named),
+                    "adds": adds[number], "weight": None if last is None else last.weight[target, number],
+                    "class_change": None if change is None else change[target],
+                })  # fmt: skip
+    return rows
+
+
+def relation_rows(run: Dissection, rows: list[Row], seed: int) -> list[Row]:
+    """`effect_relations`: what goes together over units, and what does not."""
+    nan = float("nan")
+
+    def column(key: str) -> np.ndarray:
+        return np.array([nan if row[key] is None else float(row[key]) for row in rows])
+
+    wanted = (
+        ("how well the name fits, accuracy where the unit fires", "score", "accuracy_active"),
+        ("how well the name fits, loss without the unit", "score", "loss"),
+        ("class selectivity, loss without the unit", "selectivity", "loss"),
+        ("mean activation, loss without the unit", "mass", "loss"),
+    )
+    pairs = [(what, column(one), column(other)) for what, one, other in wanted]
+    active = column("accuracy_active")
+    by_unit = {int(row["part"]): place for place, row in enumerate(rows)}
+    lengths: dict[int, np.ndarray] = {}
+    for entry in run.explanations.to_pylist():
+        place = by_unit.get(int(entry["unit"]))
+        if place is not None and entry["iou_heldout"] is not None:
+            lengths.setdefault(int(entry["length"]), np.full(len(rows), nan))[place] = entry["iou_heldout"]
+    pairs += [
+        (f"IoU of the best formula of at most {length} concepts, accuracy where the unit fires", iou, active)
+        for length, iou in sorted(lengths.items())
+    ]
+    out: list[Row] = []
+    for what, one, other in pairs:
+        found = correlate(one, other, seed=seed)
+        out.append({
+            "what": what, "units": found.units, "pearson": found.pearson, "pearson_low": found.pearson_interval[0],
+            "pearson_high": found.pearson_interval[1], "spearman": found.spearman,
+            "spearman_low": found.spearman_interval[0], "spearman_high": found.spearman_interval[1], "p": found.p,
+        })  # fmt: skip
+    return out

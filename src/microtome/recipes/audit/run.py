@@ -1,0 +1,233 @@
+"""Audit a model: suspects, proofs, repairs, and a report whose first page is a list of findings.
+
+open -> dissect (or reuse) -> suspects -> proofs -> repairs -> effects of units -> tables and pictures -> report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from microtome._version import __version__
+from microtome.core.errors import MicrotomeError, OptionError
+from microtome.data.base import ItemData
+from microtome.models.load import load_any
+from microtome.models.model import Model
+from microtome.models.text import TextModel
+from microtome.recipes.audit import findings
+from microtome.recipes.audit.nouns import Parts
+from microtome.recipes.audit.others import Other, other_model
+from microtome.recipes.audit.result import Audit
+from microtome.recipes.audit.run_parts import Audited, audit_parts
+from microtome.recipes.audit.settings import AuditSettings
+from microtome.recipes.audit.subjects import Subject, open_subject
+from microtome.recipes.audit.writing import check_weights_name, chosen_repair
+from microtome.recipes.manifest import versions
+from microtome.record.one_pass import Progress, silent
+from microtome.store.run import RunDraft
+from microtome.store.tables import make_table
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AuditInputs:
+    """What an audit is given beside model and data.
+
+    Attributes
+    ----------
+    shift:
+        Items on which misleading cues tell nothing of the class. None: of the planted world its own; else none.
+    hosts:
+        Labelled images to paste into, where the data's own images are not to be. None: the data.
+    run:
+        A dissection of the same model and layer. None: made, or that of an audit begun before.
+    allow:
+        A TOML file with the concepts that may make each class what it is.
+    classes:
+        Names of the classes to audit. None: all of the data.
+    also:
+        Other models, by spec, that are shown the same inputs.
+    write:
+        Where the repaired weights go (.safetensors).
+    write_cases:
+        A folder for the cases of proved faults, as training data.
+    """
+
+    shift: ItemData | str | Path | None = None
+    hosts: ItemData | str | Path | None = None
+    run: Path | str | None = None
+    allow: Path | None = None
+    classes: tuple[str, ...] | None = None
+    also: tuple[str, ...] = ()
+    write: Path | None = None
+    write_cases: Path | None = None
+
+
+def audit(
+    model: Model | TextModel | str = "world:scenes",
+    layer: str | None = None,
+    data: ItemData | str | Path = "world",
+    *,
+    out: Path | str = "runs/audit",
+    inputs: AuditInputs | None = None,
+    settings: AuditSettings | None = None,
+    overwrite: bool = False,
+    command: tuple[str, ...] = (),
+    progress: Progress = silent,
+) -> Audit:
+    """Find what a model leans on and should not, prove it by changing inputs and cutting parts, and repair it.
+
+    Parameters
+    ----------
+    model:
+        A loaded model, or a spec: an image classifier, a CLIP-like model, or a classifier of texts.
+    layer:
+        Whose units; None: the model's own default. Of a CLIP-like model the parts are its heads.
+    data:
+        Labelled items with concepts.
+    out:
+        The run folder.
+    inputs:
+        Whatever else is given; see `AuditInputs`.
+    settings:
+        See `AuditSettings`.
+    overwrite:
+        Replace a run that stands at `out`.
+    command:
+        Words that reproduce the run, for the report.
+
+    Returns
+    -------
+    The finished run: its findings and their verdicts.
+
+    Raises
+    ------
+    MicrotomeError
+        On anything that the user can mend; nothing is left at `out`.
+    """
+    inputs, settings = inputs or AuditInputs(), settings or AuditSettings()
+    if inputs.write is not None:
+        check_weights_name(inputs.write)
+    loaded = load_any(model) if isinstance(model, str) else model
+    if not loaded.classes and getattr(loaded, "texts", None) is None:
+        raise OptionError(
+            f"{loaded.spec} has no classes, so there is no answer to audit.",
+            expected="a classifier, or a CLIP-like model",
+        )
+    subject = open_subject(loaded, layer, data, inputs, settings, out=Path(out), progress=progress)
+    draft = RunDraft(Path(out), plan=_plan(subject, settings), overwrite=overwrite)
+    try:
+        parts = subject.parts(progress)
+        others = [other_model(load_any(spec), parts.classes) for spec in inputs.also]
+        audited = audit_parts(parts, settings, others=others, progress=progress)
+        notes = _written(subject, audited, inputs, settings)
+        tables, more = _tables(subject, parts, audited, settings, draft, command, progress)
+        for name, rows in tables.items():
+            draft.table(name, make_table(name, rows))
+        draft.manifest(_manifest(subject, parts, audited, others, settings, command, [*notes, *more]))
+        _report(draft)
+        return Audit(draft.finish())
+    except MicrotomeError:
+        draft.discard()
+        raise
+
+
+def _plan(subject: Subject, settings: AuditSettings) -> dict[str, Any]:
+    return {"microtome": __version__, "kind": "audit", **subject.plan(), "settings": asdict(settings)}
+
+
+def _tables(
+    subject: Subject, parts: Parts, audited: Audited, settings: AuditSettings, draft: RunDraft,
+    command: Sequence[str], progress: Progress,
+) -> tuple[dict[str, list[Row]], list[str]]:  # fmt: skip
+    commands = {
+        proof.suspect.number: subject.command_of(proof, command) for proof in audited.proofs
+    } if command else {}  # fmt: skip
+    rows = findings.finding_rows(parts, audited, commands, settings.price)
+    repairs, groups = findings.repair_rows(audited, settings.price)
+    tables = {
+        "findings": rows, "finding_parts": findings.path_rows(parts, audited),
+        "confusions": findings.confusion_rows(parts, audited.tried), "repairs": repairs, "repair_groups": groups,
+    }  # fmt: skip
+    if transfer := findings.transfer_rows(audited):
+        tables["transfer"] = transfer
+    more, notes = subject.tables(audited, rows, draft.folder, progress)
+    return {**tables, **more}, notes
+
+
+def _written(subject: Subject, audited: Audited, inputs: AuditInputs, settings: AuditSettings) -> list[str]:
+    notes: list[str] = []
+    if inputs.write_cases is not None:
+        count = subject.write_cases(audited, inputs.write_cases)
+        notes.append(
+            f"{count} cases with their true labels were written to {inputs.write_cases}." if count
+            else "No case was written: no fault was proved."
+        )  # fmt: skip
+    if inputs.write is not None:
+        chosen = chosen_repair(audited, settings.price)
+        if chosen is None:
+            notes.append("No weights were written: no repair helps within the price.")
+        else:
+            proof, change = chosen
+            said = subject.write_repair(change, inputs.write)
+            notes.append(f"{said} It mends: {parts_words(proof)}.")
+    return notes
+
+
+def parts_words(proof: Any) -> str:
+    """What a repair mends, in words."""
+    return f"{proof.suspect.words}"
+
+
+def _manifest(
+    subject: Subject, parts: Parts, audited: Audited, others: Sequence[Other], settings: AuditSettings,
+    command: Sequence[str], notes: Sequence[str],
+) -> Mapping[str, Any]:  # fmt: skip
+    counts = {
+        name: sum(proof.verdict == name for proof in audited.proofs) for name in ("proved", "not proved", "refuted")
+    }
+    helped = [made for made in audited.repairs.values() if made.best.helps(settings.price)]
+    summary = {
+        "suspects": len(audited.proofs), "proved": counts["proved"], "not_proved": counts["not proved"],
+        "refuted": counts["refuted"], "repaired": len(helped), "accuracy": subject.accuracy(),
+        "part": {"units": "unit", "heads": "head", "neurons": "unit"}[parts.kind], "item": parts.item,
+        "sentences": _summary_sentences(parts, audited, counts, len(helped)), **subject.summary(),
+        "also": [other.name for other in others],
+    }  # fmt: skip
+    return {
+        "kind": "audit", "command": list(command), "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(), "seed": settings.seed, **subject.described(), "settings": asdict(settings),
+        "summary": summary, "notes": list(dict.fromkeys([*subject.notes(), *parts.notes, *notes])),
+    }  # fmt: skip
+
+
+def _summary_sentences(parts: Parts, audited: Audited, counts: Mapping[str, int], helped: int) -> list[str]:
+    total = len(audited.proofs)
+    if not total:
+        return [
+            "No suspect was found: no concept that the parts of a class detect stands out, or all of them are allowed."
+        ]
+    said = [
+        f"Of {total} suspects {counts['proved']} {'is' if counts['proved'] == 1 else 'are'} proved, "
+        f"{counts['not proved']} not proved, {counts['refuted']} refuted."
+    ]
+    proved = [proof for proof in audited.proofs if proof.verdict == "proved"]
+    said += [findings.sentence_of(parts, proof) for proof in proved[:3]]
+    if proved and audited.repairs:
+        said.append(f"{helped} of {len(audited.repairs)} that could be tested are mended within the price.")
+    return said
+
+
+def _report(draft: RunDraft) -> None:
+    from microtome.report.pages import write_report
+
+    write_report(draft.folder)
+
+
+def with_asked(settings: AuditSettings, **changed: Any) -> AuditSettings:
+    """Settings with some of them changed."""
+    return replace(settings, **changed)

@@ -1,0 +1,215 @@
+"""Which concepts are suspects: what a class's parts detect, and is not part of what makes the class.
+
+With a shift split a concept is suspect where the class shows it less often there:
+
+    gap = P(C | class, data) - P(C | class, shift),   p of Fisher's exact test, q over all candidates
+
+Without one every concept is that goes with the class in the data and is not on the class's allow-list.
+
+Source: Fisher 1935; Benjamini & Hochberg 1995; Gururangan et al. 2018 (artefacts by class-conditional counts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from microtome.core.concept_words import spoken
+from microtome.core.formula import Formula, leaves, length, words
+from microtome.recipes.audit.nouns import Suspect
+from microtome.verify.fdr import q_values
+
+GAP = 0.15
+"""Least difference of shares that makes a concept suspect."""
+Given = Literal["class", "concept"]
+ALIKE = 0.8
+"""Jaccard overlap of two concepts' items from which on they are one suspect."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A concept that parts of the model detect, for a class that they speak for.
+
+    Attributes
+    ----------
+    target:
+        The class.
+    concept:
+        The concept.
+    parts:
+        The parts, loudest first.
+    loudness:
+        What they add to the class, together.
+    """
+
+    target: int
+    concept: Formula
+    parts: tuple[int, ...]
+    loudness: float
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Where a concept is present.
+
+    Attributes
+    ----------
+    data, shift:
+        In each item of the data, and of the shift split (None without one).
+    """
+
+    data: Bool[np.ndarray, " item"]
+    shift: Bool[np.ndarray, " item"] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """Classes of the items, as outputs of the model; -1 = unknown."""
+
+    data: Int[np.ndarray, " item"]
+    shift: Int[np.ndarray, " item"] | None
+
+
+def rank_suspects(
+    candidates: Sequence[Candidate], seen: Mapping[str, Seen], classes: Classes, *, names: Sequence[str], most: int,
+    fdr: float, allowed: Mapping[int, frozenset[str]], labelled: bool = True, text: bool = False, given: Given = "class",
+) -> list[Suspect]:  # fmt: skip
+    """Candidates that are suspect, worst first.
+
+    Parameters
+    ----------
+    seen:
+        By the concept's text.
+    names:
+        Of the classes.
+    most:
+        At most so many.
+    allowed:
+        For each class the names that may make it what it is; a concept made of them alone is no suspect.
+    labelled:
+        False where the items are not labelled with the concepts: then loudness decides.
+    text:
+        Whether concepts are of texts, to put them into words.
+    given:
+        `class`: shares are of the class's items that show the concept. `concept`: of the items that show the concept
+        those of the class, which tells more where a concept is rare.
+    """
+    weigh = _weighed if given == "class" else _weighed_by_concept
+    rows = [weigh(each, seen[str(each.concept)], classes) for each in candidates]
+    rows = [row for row in rows if not _is_allowed(row.candidate, allowed)]
+    q = q_values(np.array([row.p for row in rows])) if rows else np.zeros(0)
+    kept: list[tuple[float, _Weighed, float]] = []
+    for row, corrected in zip(rows, q, strict=True):
+        gap = row.share - (row.others if row.shift is None else row.shift)
+        if not labelled:
+            kept.append((row.candidate.loudness, row, corrected))
+        elif gap >= GAP and (row.shift is None or corrected <= fdr):
+            kept.append((gap, row, corrected))
+    kept.sort(key=lambda entry: (-entry[0], length(entry[1].candidate.concept), str(entry[1].candidate.concept)))
+    return _named(_distinct(kept, seen), names, most=most, labelled=labelled, text=text, given=given)
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed:
+    candidate: Candidate
+    share: float
+    others: float
+    shift: float | None
+    p: float
+
+
+def _weighed(candidate: Candidate, seen: Seen, classes: Classes) -> _Weighed:
+    own, rest = classes.data == candidate.target, (classes.data >= 0) & (classes.data != candidate.target)
+    share, others = _mean(seen.data[own]), _mean(seen.data[rest])
+    if seen.shift is None or classes.shift is None:
+        return _Weighed(candidate, share, others, None, float("nan"))
+    there = classes.shift == candidate.target
+    shift = _mean(seen.shift[there])
+    return _Weighed(candidate, share, others, shift, _fisher(seen.data[own], seen.shift[there]))
+
+
+def _weighed_by_concept(candidate: Candidate, seen: Seen, classes: Classes) -> _Weighed:
+    own = classes.data == candidate.target
+    share, base = _mean(own[seen.data]), _mean(own[classes.data >= 0])
+    if seen.shift is None or classes.shift is None:
+        return _Weighed(candidate, share, base, None, float("nan"))
+    there = classes.shift == candidate.target
+    return _Weighed(candidate, share, base, _mean(there[seen.shift]), _fisher(own[seen.data], there[seen.shift]))
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _fisher(one: Bool[np.ndarray, " item"], other: Bool[np.ndarray, " item_"]) -> float:
+    """One-sided p that the first share is no larger than the second."""
+    from scipy.stats import fisher_exact
+
+    if not len(one) or not len(other):
+        return 1.0
+    table = [[int(one.sum()), int((~one).sum())], [int(other.sum()), int((~other).sum())]]
+    return float(np.asarray(fisher_exact(table, alternative="greater"))[1])
+
+
+def _is_allowed(candidate: Candidate, allowed: Mapping[int, frozenset[str]]) -> bool:
+    own = allowed.get(candidate.target)
+    return own is not None and all(leaf.name in own for leaf in leaves(candidate.concept))
+
+
+def _distinct(kept: list[tuple[float, _Weighed, float]], seen: Mapping[str, Seen]) -> list[tuple[_Weighed, float]]:
+    """Of concepts of one class that are present in the same items the first; it takes over the others' parts."""
+    found: list[tuple[_Weighed, float]] = []
+    for _, row, q in kept:
+        mine = seen[str(row.candidate.concept)]
+        for place, (other, other_q) in enumerate(found):
+            same = other.candidate.target == row.candidate.target
+            if same and _alike(mine, seen[str(other.candidate.concept)]):
+                parts = tuple(dict.fromkeys([*other.candidate.parts, *row.candidate.parts]))
+                found[place] = (replace(other, candidate=replace(other.candidate, parts=parts)), other_q)
+                break
+        else:
+            found.append((row, q))
+    return found
+
+
+def _alike(one: Seen, other: Seen) -> bool:
+    both = [(one.data, other.data)]
+    if one.shift is not None and other.shift is not None:
+        both.append((one.shift, other.shift))
+    joint = sum(int((a & b).sum()) for a, b in both)
+    either = sum(int((a | b).sum()) for a, b in both)
+    return either > 0 and joint / either >= ALIKE
+
+
+def _named(
+    rows: Sequence[tuple[_Weighed, float]], names: Sequence[str], *, most: int, labelled: bool, text: bool, given: Given
+) -> list[Suspect]:
+    found: list[Suspect] = []
+    for number, (row, q) in enumerate(rows[:most]):
+        each = row.candidate
+        said = spoken(each.concept) if text else words(each.concept)
+        why = _why(row, said, names[each.target], labelled=labelled, given=given)
+        found.append(Suspect(
+            number, each.target, each.concept, said, each.parts, row.share, row.others, row.shift,
+            None if row.shift is None else float(q), why,
+        ))  # fmt: skip
+    return found
+
+
+def _why(row: _Weighed, said: str, name: str, *, labelled: bool, given: Given) -> str:
+    """The ground for suspicion."""
+    share, others = f"{100 * row.share:.0f} %", f"{100 * row.others:.0f} %"
+    if not labelled:
+        return f"parts that speak for {name} detect {said}; the items to be changed are not labelled with it"
+    if given == "concept":
+        first = f"{share} of the items with {said} are {name}"
+        if row.shift is None:
+            return f"{first}, and {others} of all items; it is on no allow-list"
+        return f"{first} in the data, {100 * row.shift:.0f} % in the shift split"
+    if row.shift is None:
+        return f"{share} of {name} show {said}, and {others} of the others; it is on no allow-list"
+    return f"{share} of {name} show {said} in the data, {100 * row.shift:.0f} % in the shift split"

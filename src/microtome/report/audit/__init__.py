@@ -1,0 +1,1 @@
+"""Pages of the runs of `microtome audit` and `microtome explain`."""
