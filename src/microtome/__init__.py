@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from microtome.recipes.ablate_terms import AblateSettings, ablate_terms
     from microtome.recipes.adversary import find_adversary
     from microtome.recipes.adversary_settings import AdversarySettings
+    from microtome.recipes.audit.explain import explain_image
+    from microtome.recipes.audit.result import Audit
+    from microtome.recipes.audit.run import AuditInputs, audit
+    from microtome.recipes.audit.settings import AuditSettings
     from microtome.recipes.debias import debias
     from microtome.recipes.debias_settings import DebiasSettings
     from microtome.recipes.decompose_heads import decompose_heads
@@ -51,6 +55,9 @@ _WHERE = {
     "AblateSettings": "microtome.recipes.ablate_terms",
     "AdversarySettings": "microtome.recipes.adversary_settings",
     "Asked": "microtome.recipes.heat_targets",
+    "Audit": "microtome.recipes.audit.result",
+    "AuditInputs": "microtome.recipes.audit.run",
+    "AuditSettings": "microtome.recipes.audit.settings",
     "Concept": "microtome.core.concept",
     "DebiasSettings": "microtome.recipes.debias_settings",
     "Decomposition": "microtome.recipes.decomposition",
@@ -68,12 +75,14 @@ _WHERE = {
     "TextPool": "microtome.data.pools.base",
     "TextSettings": "microtome.data.text.settings",
     "ablate_terms": "microtome.recipes.ablate_terms",
+    "audit": "microtome.recipes.audit.run",
     "debias": "microtome.recipes.debias",
     "decompose": "microtome.recipes.decompose_images",
     "decompose_heads": "microtome.recipes.decompose_heads",
     "decompose_neurons": "microtome.recipes.decompose_neurons",
     "dissect": "microtome.recipes.dissect",
     "edit_texts": "microtome.recipes.edit_text",
+    "explain_image": "microtome.recipes.audit.explain",
     "find_adversary": "microtome.recipes.adversary",
     "heatmap_images": "microtome.recipes.heatmap_run",
     "intervene": "microtome.models.intervene",
@@ -95,6 +104,9 @@ __all__ = [
     "AblateSettings",
     "AdversarySettings",
     "Asked",
+    "Audit",
+    "AuditInputs",
+    "AuditSettings",
     "Concept",
     "DebiasSettings",
     "Decomposition",
@@ -113,12 +125,14 @@ __all__ = [
     "TextSettings",
     "__version__",
     "ablate_terms",
+    "audit",
     "debias",
     "decompose",
     "decompose_heads",
     "decompose_neurons",
     "dissect",
     "edit_texts",
+    "explain_image",
     "find_adversary",
     "heatmap_images",
     "intervene",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,47 @@ class GroupsAndTextures(ImageData):
     def fingerprint(self) -> str:
         sizes = [(key, path.stat().st_size, concept) for key, path, concept, _ in self._files]
         return hash_of(["groups and textures", self.concepts, *sizes])
+
+
+class ImageNetSamples(ImageData):
+    """One ImageNet picture a class, without concepts: what an audit pastes into.
+
+    Parameters
+    ----------
+    samples:
+        Folder with index.json and images/.
+    classes:
+        Only pictures of these classes, as indices; None: of all.
+    """
+
+    def __init__(self, samples: Path, classes: Sequence[int] | None = None) -> None:
+        index = json.loads((samples / "index.json").read_text(encoding="utf-8"))
+        self.classes = imagenet_classes(samples)
+        self.concepts = ()
+        chosen = range(len(index)) if classes is None else classes
+        self._files = [(klass, samples / index[klass]["file"]) for klass in chosen]
+        self.card = DataCard(
+            name="ImageNet samples", reader="ImageNet samples", source="imagenet_samples",
+            notes=(
+                "ImageNet's pictures are of its training set, one a class: accuracy on them is not that on new "
+                "pictures.",
+            ),
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def key(self, index: int) -> str:
+        return self._files[index][1].name
+
+    def read(self, index: int) -> LabelledImage:
+        klass, path = self._files[index]
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        return LabelledImage(path.name, pixels, np.zeros((0, *label_grid(*pixels.shape[:2])), np.int32), label=klass)
+
+    def fingerprint(self) -> str:
+        return hash_of(["imagenet samples", *((klass, path.name, path.stat().st_size) for klass, path in self._files)])
 
 
 class Cifar(ImageData):

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from microtome.core.errors import ModelError
-from microtome.core.intervention import Intervention, ablate, add, clamp, replace, resample
-from microtome.models.intervene import donors, intervene
+from microtome.core.intervention import Intervention, ablate, add, clamp, project, replace, resample, scale
+from microtome.core.site import Site
+from microtome.models.intervene import apply, donors, intervene
 from microtome.models.model import Model, wrap
 from microtome.models.trace import trace
 from tests.support.networks import Crashing, OverTuple, TwiceRelu, hooks, images, seeded
@@ -185,3 +186,77 @@ def test_units_on_the_last_axis() -> None:
         changed = cache.run(images())["1"]
     assert (changed[..., 6] == 5).all()
     assert not (changed[..., :6] == 5).any()
+
+
+def test_scaling_by_nothing_ablates_by_one_keeps_and_each_unit_takes_its_own_factor(model: Model) -> None:
+    plain = conv2(model)
+    assert torch.equal(conv2(model, scale("conv2", 0.0, [1, 3])), conv2(model, ablate("conv2", [1, 3])))
+    assert not torch.equal(conv2(model, scale("conv2", 0.0, [1, 3])), plain), "the cut does something"
+    assert torch.equal(conv2(model, scale("conv2", 1.0)), plain)
+    changed = conv2(model, scale("conv2", [2.0, -0.5], [3, 1]))
+    assert torch.equal(changed[:, 3], 2.0 * plain[:, 3])
+    assert torch.equal(changed[:, 1], -0.5 * plain[:, 1])
+    assert torch.equal(changed[:, [0, 2, 4]], plain[:, [0, 2, 4]])
+    with pytest.raises(ModelError, match="has shape"):
+        conv2(model, scale("conv2", [2.0, 1.0, 3.0], [3, 1]))
+
+
+@pytest.mark.parametrize("length", [1e-9, 1.0, 3e7])
+@pytest.mark.parametrize("units", [None, [4, 0, 2]])
+def test_project_takes_out_the_component_along_a_direction_and_nothing_else(
+    model: Model, length: float, units: list[int] | None
+) -> None:
+    generator = np.random.default_rng(3)
+    rows = list(range(5)) if units is None else units
+    others = [u for u in range(5) if u not in rows]
+    direction = generator.normal(size=len(rows))
+    direction *= length / np.linalg.norm(direction)
+    unit = torch.from_numpy(direction / np.linalg.norm(direction)).float()
+    plain, changed = conv2(model), conv2(model, project("conv2", direction, units))
+    along = torch.einsum("bu...,u->b...", plain[:, rows], unit)
+    assert along.abs().max() > 0.1, "the component was there before"
+    assert torch.einsum("bu...,u->b...", changed[:, rows], unit).abs().max() < 1e-6
+    literal = plain[:, rows] - along[:, None] * unit.view(1, -1, 1, 1)
+    assert torch.allclose(changed[:, rows], literal, atol=1e-6)
+    assert torch.equal(changed[:, others], plain[:, others])
+    basis = np.linalg.qr(np.stack([direction / length, *generator.normal(size=(len(rows) - 1, len(rows)))], axis=1))[0]
+    for beside in torch.from_numpy(basis[:, 1:].T).float():
+        before, after = (torch.einsum("bu...,u->b...", acts[:, rows], beside) for acts in (plain, changed))
+        assert torch.allclose(before, after, atol=1e-6), "what stands at right angles stays"
+    assert torch.allclose(conv2(model, *[project("conv2", direction, units)] * 2), changed, atol=1e-6)
+
+
+def test_project_on_other_axes_in_double_precision_and_at_some_positions() -> None:
+    """Tokens [batch token unit]: the unit axis is the last."""
+    acts = torch.randn(3, 6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    site = Site("block", 2, (6, 4), 4)
+    direction = torch.tensor([3, -1, 0, 2])
+    changed = apply(project("block", direction), acts, site)
+    assert changed.dtype == torch.float64
+    assert (changed @ direction.double()).abs().max() < 1e-12
+    assert (acts @ direction.double()).abs().max() > 1.0
+    some = torch.zeros(6, dtype=torch.bool)
+    some[[1, 4]] = True
+    masked = apply(Intervention("block", "project", value=direction, positions=some), acts, site)
+    assert torch.equal(masked[:, some], changed[:, some])
+    assert torch.equal(masked[:, ~some], acts[:, ~some])
+
+
+@pytest.mark.parametrize(
+    ("direction", "units", "message"),
+    [
+        (np.zeros(5), None, "zero, or holds NaN"),
+        (np.array([1.0, np.nan, 0, 0, 0]), None, "zero, or holds NaN"),
+        (np.array([1.0, np.inf, 0, 0, 0]), None, "zero, or holds NaN"),
+        (np.ones(4), None, r"has shape \(4,\)"),
+        (np.ones(5), [0, 1], r"has shape \(5,\)"),
+        (np.ones((5, 1)), None, "one number for each unit"),
+        (1.0, None, "one number for each unit"),
+        (np.ones(2), [3, 5], "no unit 5"),
+    ],
+)
+def test_a_direction_that_is_none_is_refused(model: Model, direction, units, message: str) -> None:
+    before = hooks(model.module)
+    with pytest.raises(ModelError, match=message):
+        conv2(model, project("conv2", direction, units))
+    assert hooks(model.module) == before

@@ -23,9 +23,7 @@ def print_result(result: Dissection, *, as_json: bool, most: int = 10) -> None:
     """Print the best named units as a table, or the whole outcome as JSON."""
     summary = result.manifest["summary"]
     if as_json:
-        units = [{k: _plain(v) for k, v in row.items()} for row in result.units.to_pylist()]
-        content = {"run": str(result.path), "report": str(result.report), "summary": summary, "units": units}
-        typer.echo(json.dumps(content))
+        typer.echo(json.dumps(content_of(result)))
         return
     console = Console()
     rows = result.query(_BEST.format(most=most)).to_pylist()
@@ -50,6 +48,14 @@ def print_result(result: Dissection, *, as_json: bool, most: int = 10) -> None:
     for note in result.manifest["notes"]:
         console.print(f"- {note}", markup=False, highlight=False)
     console.print(f"Report: {result.report}", markup=False, highlight=False, soft_wrap=True)
+
+
+def content_of(result: Dissection) -> dict[str, Any]:
+    """The whole outcome, ready for JSON."""
+    units = [{k: _plain(v) for k, v in row.items()} for row in result.units.to_pylist()]
+    return {
+        "run": str(result.path), "report": str(result.report), "summary": result.manifest["summary"], "units": units
+    }  # fmt: skip
 
 
 def _plain(value: Any) -> Any:

@@ -20,7 +20,7 @@ def demo(
     count: Annotated[int, typer.Option(min=20, help="Planted scenes to show the model.")] = 600,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Take a shipped network apart on planted scenes: a minute or two, no download, a report at the end."""
+    """Take a shipped network apart on planted scenes and audit it: two minutes, no download, reports at the end."""
     if what not in _WHAT:
         raise OptionError(f"There is no demo '{what}'.", expected=f"one of {', '.join(_WHAT)}")
     command = ("microtome", "demo", what, "--out", str(out), "--count", str(count))
@@ -31,13 +31,26 @@ def demo(
 
 
 def _scenes(out: Path, count: int, command: tuple[str, ...], *, as_json: bool) -> None:
-    from microtome.cli.best_units import print_result
+    import json
+
+    from microtome.cli.audit import audit_content, print_audit
+    from microtome.cli.best_units import content_of, print_result
     from microtome.cli.progress import progress_bar
+    from microtome.recipes.audit.run import AuditInputs, audit
+    from microtome.recipes.audit.settings import AuditSettings
     from microtome.recipes.dissect import dissect
 
     with progress_bar() as progress:
         result = dissect(data=f"world@{count}", out=out, overwrite=True, command=command, progress=progress)
-    print_result(result, as_json=as_json)
+        found = audit(
+            data=f"world@{count}", out=out.with_name(f"{out.name}-audit"), inputs=AuditInputs(run=out), overwrite=True,
+            settings=AuditSettings(directions=0, images=max(count, 960)), command=command, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps({**content_of(result), "audit": audit_content(found)}))
+        return
+    print_result(result, as_json=False)
+    print_audit(found, as_json=False)
 
 
 def _clip(out: Path, count: int, command: tuple[str, ...], *, as_json: bool) -> None:

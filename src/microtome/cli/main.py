@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from microtome._version import __version__
-from microtome.cli import data, demo, dissect, edit, layers, query, report, world
+from microtome.cli import audit, data, demo, dissect, edit, explain, layers, query, report, world
 from microtome.cli.decompose import app as decompose
 from microtome.core.errors import MicrotomeError
 
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 app.command("dissect")(dissect.dissect)
 app.command("edit")(edit.edit)
+app.command("audit")(audit.audit)
+app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)
 app.command("layers")(layers.layers)
 app.command("report")(report.report)

@@ -15,6 +15,7 @@ from microtome.models.adapters.family import Built, Families, Request
 from microtome.models.model import NOT_NORMALISED, Model, torch_device, wrap
 from microtome.models.preprocess import Preprocess, Triple, resized
 from microtome.models.repaired import attach, unpack
+from microtome.models.repaired_heads import HeadRepair, attach_heads, unpack_heads
 from microtome.models.state import read_weights
 from microtome.models.text import TextModel, wrap_text
 
@@ -22,6 +23,8 @@ FAMILIES = Families()
 for _family in (world.FAMILY, nli.FAMILY, torchvision.FAMILY, timm.FAMILY, hf.FAMILY, open_clip.FAMILY):
     FAMILIES.register(_family)
 
+Repair = tuple[Intervention, ...] | HeadRepair
+"""What a weight file may hold beside weights; an empty tuple of an ordinary one."""
 _PYTHON_EXAMPLES = ("path/to/file.py:make_model", "package.module:make_model")
 
 
@@ -80,7 +83,7 @@ def load(
     if built.encoder is not None:
         raise _other_kind(spec, "a text model", "load_text() or load_any()")
     model = _image_model(built, spec, read_notes, size=size, mean=mean, std=std, device=place, classes=classes)
-    return attach(model, repair) if repair else model
+    return _repaired(model, repair)
 
 
 def load_text(
@@ -153,7 +156,7 @@ def load_any(
     built, read_notes, repair = _built(spec, weights, classes, size)
     if built.encoder is None:
         model = _image_model(built, spec, read_notes, size=size, mean=mean, std=std, device=place, classes=classes)
-        return attach(model, repair) if repair else model
+        return _repaired(model, repair)
     _no_repair(spec, repair)
     if size is not None or mean is not None or std is not None:
         raise OptionError(
@@ -167,20 +170,29 @@ def _built(
     weights: Path | str | None,
     classes: Sequence[str] | None,
     size: int | tuple[int, int] | None,
-) -> tuple[Built, tuple[str, ...], tuple[Intervention, ...]]:
+) -> tuple[Built, tuple[str, ...], Repair]:
     """What the spec's family makes of the request, notes on the weight file, and a repair that it holds."""
     prefix, name, random = parse_spec(spec)
     if random and weights is not None:
         raise ModelError(f"{spec} asks for random weights, and --weights names a file.", next_step="drop one of them")
     state, read_notes = read_weights(Path(weights)) if weights is not None else (None, ())
-    repair: tuple[Intervention, ...] = ()
+    repair: Repair = ()
     if state is not None:
-        state, repair = unpack(state)
+        heads = unpack_heads(state)
+        state, steps = unpack(state)
+        repair = steps if heads is None else heads
     request = Request(name, random, state, str(weights or ""), len(classes or ()), size)
     return (FAMILIES.get(prefix).build(request) if prefix else python.build(request)), read_notes, repair
 
 
-def _no_repair(spec: str, repair: tuple[Intervention, ...]) -> None:
+def _repaired(model: Model, repair: Repair) -> Model:
+    """The model with what its weight file says is to be done in every pass."""
+    if isinstance(repair, HeadRepair):
+        return attach_heads(model, repair)
+    return attach(model, repair) if repair else model
+
+
+def _no_repair(spec: str, repair: Repair) -> None:
     if repair:
         raise ModelError(
             f"The weights for {spec} hold a repair beside them, which is for models of images.",

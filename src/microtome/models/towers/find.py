@@ -25,6 +25,8 @@ FAMILIES: tuple[Callable[[nn.Module], Tower | None], ...] = (
     timm_vit_tower,
     open_clip_tower,
 )
+REPAIRED = "microtome_repaired_heads"
+"""The buffer of a model some of whose heads are cut in every pass (`models/repaired_heads.py`)."""
 SUPPORTED = (
     "a CLIP of microtome (world:clip), of transformers (CLIPModel, SiglipModel) or of open_clip, "
     "or a plain ViT, DINOv2 or SigLIP image classifier of transformers or timm"
@@ -37,8 +39,15 @@ def tower_of(model: Model) -> Tower:
     Raises
     ------
     ModelError
-        If it is none of the transformers that can be decomposed, or does not take images of that size.
+        If it is none of the transformers that can be decomposed, has heads cut in every pass, or does not take images
+        of that size.
     """
+    if hasattr(model.module, REPAIRED):
+        raise ModelError(
+            f"{model.spec} is repaired: heads are cut from its output, which is the sum of its parts no longer.",
+            expected="a model without a repair of heads",
+            next_step="take the model apart that it was made from",
+        )
     for recognise in FAMILIES:
         tower = recognise(model.module)
         if tower is not None:

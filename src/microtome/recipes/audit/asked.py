@@ -37,6 +37,8 @@ class AskedModel(Protocol):
         Of every part.
     detectors:
         What each part detects.
+    erasable:
+        Whether a direction over parts can be taken out.
     notes:
         Sentences that a reader should know.
     """
@@ -45,6 +47,7 @@ class AskedModel(Protocol):
     classes: tuple[str, ...]
     names: Mapping[int, Named]
     detectors: Mapping[int, Detector]
+    erasable: bool
     notes: list[str]
 
     def read(self, pixels: Sequence[Pixels]) -> Any:

@@ -20,6 +20,7 @@ from microtome.recipes.audit.effects import (
 from microtome.recipes.audit.findings import part_columns
 from microtome.recipes.audit.nouns import Change, Named
 from microtome.recipes.audit.proving import matched_sets
+from microtome.recipes.audit.text_model import HeldTexts, TextUnits
 from microtome.recipes.audit.unit_model import Held, UnitModel
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress
@@ -35,25 +36,28 @@ HOWS = ("mean", "zero", "resample")
 
 
 class Measured:
-    """Effects of every unit of a layer on labelled images.
+    """Effects of every unit of a layer on labelled items.
 
     Parameters
     ----------
     asked:
         The model.
     held, pixels, truth:
-        Labelled images, as read and as they are.
+        Labelled items, as read; and the images themselves, which are looked at only where the tail is not linear.
     seed:
         Decides draws.
     """
 
     def __init__(
-        self, asked: UnitModel, held: Held, pixels: list[np.ndarray], truth: Int[np.ndarray, " item"], *, seed: int
-    ) -> None:
+        self, asked: UnitModel | TextUnits, held: Held | HeldTexts, pixels: list[np.ndarray],
+        truth: Int[np.ndarray, " item"], *, seed: int,
+    ) -> None:  # fmt: skip
         order = np.random.default_rng([seed, 73]).permutation(len(truth))[: MOST_ITEMS[asked.tail is not None]]
         rows = np.sort(order)
-        self.asked, self.held, self.truth, self.seed = asked, asked.take(held, rows), truth[rows], seed
-        self.pixels = [pixels[row] for row in rows]
+        self.asked: Any = asked
+        self.held: Any = self.asked.take(held, rows)
+        self.truth, self.seed = truth[rows], seed
+        self.pixels = [pixels[row] for row in rows] if asked.tail is None else []
         self.before = self.held.logits
         self.units = sorted(asked.names)
         self.mass = asked.mass(self.held)

@@ -168,7 +168,7 @@ def cumulative_curves(
     for (name, size), drawn in points.items():
         right = np.concatenate([each for each, _ in drawn])
         share = float(right.mean())
-        low, high = wilson(int(round(share * len(drawn[0][0]))), len(drawn[0][0]))
+        low, high = wilson(round(share * len(drawn[0][0])), len(drawn[0][0]))
         found.append(CurvePoint(name, size, size / len(units), share, low, high, float(np.mean([v for _, v in drawn]))))
     return found
 

@@ -47,7 +47,8 @@ def carried_sentence(parts: Parts, proof: Proof) -> str:
     if without is None:
         return f"No {_part(parts)} was found that carries it."
     names = [parts.names[n] for n in without.carriers.parts if n in parts.names]
-    lead = next((one for one in names if one.named), names[0] if names else None)
+    detect = [one for one in names if one.number in proof.suspect.parts and one.named]
+    lead = next(iter([*detect, *(one for one in names if one.named), *names]), None)
     others = len(without.carriers.parts) - 1
     said = "" if lead is None else _titled(lead) + (f" and {others} more" if others else "")
     left = _percent(without.rate.rate)
@@ -80,8 +81,8 @@ def repair_sentence(parts: Parts, repairs: Repairs, price: float) -> str:
     )  # fmt: skip
     if not best.chosen:
         return (
-            f"No repair was found: nothing lifted the worst group ({_percent(base.worst)}) on the validation half for at "
-            f"most {price:g} points of accuracy.{beside}"
+            f"No repair was found: nothing lifted the worst group ({_percent(base.worst)}) on the validation half for "
+            f"at most {price:g} points of accuracy.{beside}"
         )
     low, high = best.difference.worst.low, best.difference.worst.high
     said = (
@@ -127,7 +128,8 @@ def _without_columns(parts: Parts, without: Without | None) -> Row:
         "carriers": [parts.names[n].title if n in parts.names else str(n) for n in without.carriers.parts],
         "carried": sum(without.carriers.margin), "without": without.rate.rate, "without_low": without.rate.low,
         "without_high": without.rate.high, "without_first": without.first.rate, "without_random": without.control,
-        "without_direction": None if without.erased is None else without.erased.rate, "still_right": without.still_right,
+        "without_direction": None if without.erased is None else without.erased.rate,
+        "still_right": without.still_right,
     }  # fmt: skip
 
 

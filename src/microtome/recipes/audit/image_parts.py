@@ -62,6 +62,7 @@ class ImageParts:
     ) -> None:  # fmt: skip
         self.asked, self.donors, self.hosts, self.shift = asked, donors, hosts, shift
         self.kind, self.classes, self.names, self.notes = asked.kind, asked.classes, asked.names, asked.notes
+        self.erasable = asked.erasable
         self._settings, self.targets, self._allowed = settings, tuple(targets), dict(allowed)
         self._outputs = outputs
         self.held = asked.read(list(hosts.pixels))
@@ -74,6 +75,13 @@ class ImageParts:
         asked.settle(self.held, np.ones(len(hosts), bool))
         self.known = tuple(sorted({int(output) for output in self.truth if output >= 0}))
         self._held_shift = None if shift is None else asked.read(list(shift.pixels))
+        answered = set(self.logits.argmax(axis=1).tolist())
+        never = [asked.classes[target] for target in self.targets if target not in answered]
+        if never:
+            self.notes.append(
+                f"The model answers no image with {', '.join(never[:6])}{' ...' if len(never) > 6 else ''}: nothing "
+                "can be said of what speaks for it but what its weights say."
+            )
         self.notes.extend(
             f"{len(each.problems)} images of {each.name} could not be read and were left out."
             for each in (hosts, shift) if each is not None and each.problems
@@ -126,13 +134,22 @@ class ImageParts:
         ]
         own, rest = self.truth == target, (self.truth >= 0) & (self.truth != target)
         seen = present_in(self.hosts, concept)
-        shares = [float(seen[rows].mean()) if rows.any() else 0.0 for rows in (own, rest)]
+        share, others = (float(seen[rows].mean()) if rows.any() else 0.0 for rows in (own, rest))
         shift = None
         if self.shift is not None:
             there = present_in(self.shift, concept)[self._truth_of(self.shift) == target]
             shift = float(there.mean()) if len(there) else 0.0
         return Suspect(
-            0, target, concept, words(concept), tuple(fits[:LOUDEST]), *shares, shift, None, "it was asked for"
+            0,
+            target,
+            concept,
+            words(concept),
+            tuple(fits[:LOUDEST]),
+            share,
+            others,
+            shift,
+            None,
+            "it was asked for",
         )
 
     @property

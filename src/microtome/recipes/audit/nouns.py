@@ -235,6 +235,9 @@ class Parts(Protocol):
         Outputs that the data have items of.
     names:
         Of every part.
+    erasable:
+        Whether a direction over parts can be taken out (`Change.direction`): not where each writes in a space of its
+        own.
     notes:
         Sentences that a reader should know.
     """
@@ -244,6 +247,7 @@ class Parts(Protocol):
     classes: tuple[str, ...]
     known: tuple[int, ...]
     names: Mapping[int, Named]
+    erasable: bool
     notes: list[str]
 
     def suspects(self) -> list[Suspect]:

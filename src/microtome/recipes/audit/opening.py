@@ -75,7 +75,8 @@ def read_allowed(path: Path | None, *, classes: Sequence[str], concepts: Sequenc
         problems += [
             f"'{each}' of {name} is no concept; did you mean {nearest(each, concepts, most=1)}?" for each in wrong
         ]
-        found[known_classes.get(name.casefold(), name)] = frozenset(known.get(each.casefold(), each) for each in names)
+        own = frozenset(str(known.get(each.casefold(), each)) for each in names)
+        found[str(known_classes.get(name.casefold(), name))] = own
     if problems or not found:
         raise DataError(
             f"The allow-list '{path}' cannot be used: {'; '.join(problems) or 'it allows nothing'}.",

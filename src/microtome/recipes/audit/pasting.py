@@ -192,14 +192,14 @@ class Paster:
         return self.hosts.holds(disjoin(*(Leaf(name) for name in plan.protected)), host)
 
     def _cases(self, plan: Plan, kept: list[tuple[int, Pasted, list[Pasted]]]) -> Cases:
-        over = "" if plan.rival is None else f" in place of {words(plan.rival)}"
+        over = "in" if plan.rival is None else f"in place of {words(plan.rival)}"
         shown = ", ".join(words(other) for other in plan.controls[:4]) + (" ..." if len(plan.controls) > 4 else "")
         hosts = np.array([host for host, *_ in kept], np.int64)
         return Cases(
             plan.source, tuple(self.hosts.keys[host] for host in hosts), [self.hosts.pixels[host] for host in hosts],
             [after.pixels for _, after, _ in kept],
             [[controls[draw].pixels for *_, controls in kept] for draw in range(self._settings.draws)],
-            self.truth[hosts], f"{words(plan.concept)} put in{over}", f"the same with {shown}",
+            self.truth[hosts], f"{words(plan.concept)} put {over}", f"the same with {shown}",
             float(np.mean([after.changed.mean() for _, after, _ in kept])) if kept else float("nan"),
             float(np.mean([c.changed.mean() for *_, controls in kept for c in controls])) if kept else float("nan"),
             [after.changed for _, after, _ in kept],
@@ -324,7 +324,7 @@ class Paster:
         if not knows(self.hosts, concept) or target not in self._label_of:
             return False
         rest = present_in(self.hosts, concept)[(self.hosts.labels != self.label(target)) & (self.hosts.labels >= 0)]
-        return rate_in(self.hosts, concept, self.label(target)) > (rest.mean() if len(rest) else 0.0) + 0.05
+        return rate_in(self.hosts, concept, self.label(target)) > (float(rest.mean()) if len(rest) else 0.0) + 0.05
 
     def _donor_rows(self, concept: Formula) -> Int[np.ndarray, " image"]:
         """Images that have a segment worth cutting out."""

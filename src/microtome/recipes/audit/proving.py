@@ -221,9 +221,13 @@ def ask(parts: Parts, cases: Cases, target: int) -> Asked:
     return Asked(cases, before, after, right, turned, right[:, None] & controls)
 
 
-def moved_by(parts: Parts, asked: Asked) -> Float[np.ndarray, " part"]:
-    """The direction along which the concept moves the parts: the mean of what changed."""
-    return (parts.values(asked.after) - parts.values(asked.before)).mean(axis=0)
+def moved_by(parts: Parts, asked: Asked) -> Float[np.ndarray, " part"] | None:
+    """The direction along which the concept moves the parts: the mean of what changed. None where no part moves, or no
+    direction over parts can be taken out."""
+    if not parts.erasable:
+        return None
+    moved = (parts.values(asked.after) - parts.values(asked.before)).mean(axis=0)
+    return moved if np.isfinite(moved).all() and moved.any() else None
 
 
 def loudest(parts: Parts, asked: Asked, target: int) -> tuple[list[int], Float[np.ndarray, " part"]]:
@@ -249,7 +253,7 @@ def _without(parts: Parts, suspect: Suspect, explored: Asked, asked: Asked, sett
     beside = [rate(cut(chosen)).rate for chosen in carriers.control]
     still = parts.answer(asked.before, cut(carriers.parts)).argmax(axis=1) == asked.cases.truth
     moved = moved_by(parts, explored)
-    erased = rate(Change(direction=moved)) if moved.any() else None
+    erased = None if moved is None else rate(Change(direction=moved))
     return Without(
         carriers, rate(cut(carriers.parts)), rate(cut(carriers.parts[:1])), erased,
         float(np.mean(beside)) if beside else float("nan"), float(still[right].mean()),

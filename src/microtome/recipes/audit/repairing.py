@@ -134,8 +134,10 @@ def repair(parts: Parts, proof: Proof, settings: AuditSettings) -> Repairs | Non
 
 
 def _offered(parts: Parts) -> tuple[str, ...]:
-    """Kinds of repair that the model has: last layers are trained anew only where there is one."""
-    return KINDS if parts.last() is not None else ("none", "ablate", "erase")
+    """Kinds of repair that the model has: last layers are trained anew only where there is one, directions taken out
+    where parts share a space."""
+    barred = () if parts.last() is not None else ("retrain", "DFR")
+    return tuple(kind for kind in KINDS if kind not in barred and (kind != "erase" or parts.erasable))
 
 
 def _candidates(parts: Parts, proof: Proof, splits: Splits, settings: AuditSettings) -> Iterator[tuple[str, Change]]:
@@ -149,7 +151,7 @@ def _candidates(parts: Parts, proof: Proof, splits: Splits, settings: AuditSetti
                 chosen = tuple(order[:size])
                 yield "ablate", Change(f"{_listed(parts, chosen)} {how}", chosen, keep, settings.ablate)
         moved = moved_by(parts, explored)
-        if np.isfinite(moved).all() and moved.any():
+        if moved is not None:
             yield "erase", Change("the direction along which the concept moves the parts taken out", direction=moved)
     last = parts.last()
     if last is None:

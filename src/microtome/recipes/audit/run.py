@@ -18,6 +18,7 @@ from microtome.models.load import load_any
 from microtome.models.model import Model
 from microtome.models.text import TextModel
 from microtome.recipes.audit import findings
+from microtome.recipes.audit.memory import Memory
 from microtome.recipes.audit.nouns import Parts
 from microtome.recipes.audit.others import Other, other_model
 from microtome.recipes.audit.result import Audit
@@ -123,7 +124,7 @@ def audit(
     try:
         parts = subject.parts(progress)
         others = [other_model(load_any(spec), parts.classes) for spec in inputs.also]
-        audited = audit_parts(parts, settings, others=others, progress=progress)
+        audited = audit_parts(parts, settings, others=others, memory=Memory(draft.cache), progress=progress)
         notes = _written(subject, audited, inputs, settings)
         tables, more = _tables(subject, parts, audited, settings, draft, command, progress)
         for name, rows in tables.items():

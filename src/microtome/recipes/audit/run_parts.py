@@ -8,13 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from microtome.core.errors import DataError
+from microtome.recipes.audit.memory import Memory
 from microtome.recipes.audit.nouns import Parts
 from microtome.recipes.audit.others import Other
 from microtome.recipes.audit.proving import Proof, Tried, confirm, explore, nothing_tested, settle
 from microtome.recipes.audit.repairing import Repairs, repair
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.record.one_pass import Progress, silent
-from microtome.verify.flips import VERDICTS
+from microtome.verify.flips import BAR, VERDICTS
+
+
+CLEAR = 2 * BAR
+"""An answer turns clearly where it turns so much more often than by the control."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +43,9 @@ class Audited:
 
 
 def audit_parts(
-    parts: Parts, settings: AuditSettings, *, others: Sequence[Other] = (), progress: Progress = silent
-) -> Audited:
+    parts: Parts, settings: AuditSettings, *, others: Sequence[Other] = (), memory: Memory | None = None,
+    progress: Progress = silent,
+) -> Audited:  # fmt: skip
     """Find what a model leans on and should not, prove it by intervention, and repair it.
 
     Parameters
@@ -47,15 +54,31 @@ def audit_parts(
         The model with its inputs.
     others:
         Models that the same inputs are shown to.
+    memory:
+        What an audit that was stopped has explored.
+
+    Raises
+    ------
+    DataError
+        If the one suspect that the user asked for cannot be tested.
     """
-    suspects = parts.suspects()
+    suspects, memory = parts.suspects(), memory or Memory()
     tried: list[Tried] = []
     proofs: list[Proof] = []
     for done, suspect in enumerate(suspects):
         progress("proving suspects", done, len(suspects))
-        found, problem = explore(parts, suspect, settings)
+        known = memory.recall(suspect)
+        found, problem = known or explore(parts, suspect, settings)
+        if known is None:
+            memory.keep(suspect, found, problem)
+        if problem and settings.concept:
+            raise DataError(
+                f"The suspect '{suspect.words}' cannot be tested: {problem}",
+                expected="a concept of which the data have segments, and inputs to put it into",
+                next_step="see what the data hold with `microtome data check`",
+            )
         tried += found
-        best = max(found, key=lambda one: (one.difference, one.rate), default=None)
+        best = strongest(found)
         proofs.append(nothing_tested(suspect, problem) if best is None else confirm(parts, best, settings, others))
     progress("proving suspects", len(suspects), len(suspects))
     ranked = sorted(settle(proofs, fdr=settings.fdr), key=_rank)
@@ -67,6 +90,16 @@ def audit_parts(
             repairs[proof.suspect.number] = made
         progress("repairing", done, len(proved))
     return Audited(tuple(ranked), tuple(tried), repairs)
+
+
+def strongest(tried: Sequence[Tried]) -> Tried | None:
+    """The class of inputs to prove a suspect on; None where none was tried.
+
+    Classes come likeliest first, so the first on which the answer clearly turns is the one that the model confuses;
+    where it turns clearly on none, the one on which it turns most.
+    """
+    clear = [one for one in tried if one.difference >= CLEAR]
+    return clear[0] if clear else max(tried, key=lambda one: (one.difference, one.rate), default=None)
 
 
 def _rank(proof: Proof) -> tuple[int, float, int]:

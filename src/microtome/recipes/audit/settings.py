@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from microtome.core.errors import OptionError
 from microtome.data.paste import REMOVALS, Place, Removal
@@ -76,7 +76,7 @@ class AuditSettings:
     concept: str = ""
     target: str = ""
     source: str = ""
-    directions: int = 4
+    directions: int = 2
     fdr: float = 0.05
     batch_size: int = 64
     seed: int = 0
@@ -106,3 +106,8 @@ class AuditSettings:
             problems.append(f"--price is {self.price}; expected points from 0 to 100")
         if problems:
             raise OptionError("; ".join(problems), next_step="see microtome audit --help")
+
+
+def checked_settings(**chosen: Any) -> AuditSettings:
+    """Settings from words of the command line. Raises OptionError, naming all that are out of range."""
+    return AuditSettings(**chosen)

@@ -76,7 +76,8 @@ class Classes:
 
 def rank_suspects(
     candidates: Sequence[Candidate], seen: Mapping[str, Seen], classes: Classes, *, names: Sequence[str], most: int,
-    fdr: float, allowed: Mapping[int, frozenset[str]], labelled: bool = True, text: bool = False, given: Given = "class",
+    fdr: float, allowed: Mapping[int, frozenset[str]], labelled: bool = True, text: bool = False,
+    given: Given = "class",
 ) -> list[Suspect]:  # fmt: skip
     """Candidates that are suspect, worst first.
 

@@ -24,8 +24,18 @@ from microtome.data.text.edit_world import world_of
 from microtome.data.text.edited import Retold
 from microtome.data.world.pairs_artefacts import ARTEFACTS
 from microtome.recipes.audit.image_parts import number_of
-from microtome.recipes.audit.nouns import ANY, CONFIRM, EXPLORE, NO_CHANGE, Cases, Change, Labelled, LastLayer
-from microtome.recipes.audit.nouns import Splits, Suspect
+from microtome.recipes.audit.nouns import (
+    ANY,
+    CONFIRM,
+    EXPLORE,
+    NO_CHANGE,
+    Cases,
+    Change,
+    Labelled,
+    LastLayer,
+    Splits,
+    Suspect,
+)
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.suspicion import Candidate, Classes, Seen, rank_suspects
 from microtome.recipes.audit.text_model import HeldTexts, Texts, TextUnits
@@ -60,6 +70,8 @@ class TextParts:
         For each output what may make it what it is.
     """
 
+    erasable = True
+
     def __init__(
         self, asked: TextUnits, data: TextData, retold: Retold, shift: TextData | None, *,
         outputs: Int[np.ndarray, " klass"], targets: Sequence[int], settings: AuditSettings,
@@ -90,7 +102,9 @@ class TextParts:
         return np.array([-1 if label is None else int(self._outputs[label]) for label in labels], np.int64)
 
     def _read_shift(self, shift: TextData) -> tuple[HeldTexts, np.ndarray, list[frozenset[int]]]:
-        rows = np.sort(np.random.default_rng([self._settings.seed, 41]).permutation(len(shift))[: self._settings.images])
+        rows = np.sort(
+            np.random.default_rng([self._settings.seed, 41]).permutation(len(shift))[: self._settings.images]
+        )
         read = [shift.read(int(row)) for row in rows]
         held = self.asked.read([shift.texts(int(row)) for row in rows])
         return held, self._truth([text.label for text in read]), [frozenset(text.sets[0]) for text in read]
@@ -299,7 +313,8 @@ class TextParts:
         parts = [self._labelled(held, truth, shows, half & (truth >= 0), "shift") for half in (first, ~first)]
         own = self._shows(suspect.concept, self.sets)
         rest = [
-            self._labelled(self.held, self.truth, own, half & (self.truth >= 0), "data") for half in (self.half, ~self.half)
+            self._labelled(self.held, self.truth, own, half & (self.truth >= 0), "data")
+            for half in (self.half, ~self.half)
         ]
         if min(_smallest(part, suspect.target) for part in parts) < SMALLEST_GROUP:
             return None

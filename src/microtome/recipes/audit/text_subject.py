@@ -110,12 +110,13 @@ class TextSubject:
     def notes(self) -> list[str]:
         found = [*self._model.notes, *self._data.card.notes]
         found.append(
-            "Suspects are terms over one side alone, or over how the sides overlap: what a label cannot rightly hang on."
+            "Suspects are terms over one side alone, or over how the sides overlap: what a label cannot rightly hang "
+            "on."
         )
         if self._data.card.reader != "world":
             found.append(
-                "An edit may change the true label too: a flip is a fault only where the label stays. The control is the "
-                "same edit with another word."
+                "An edit may change the true label too: a flip is a fault only where the label stays. The control is "
+                "the same edit with another word."
             )
         return found
 
@@ -129,7 +130,7 @@ class TextSubject:
         self, audited: Audited, findings: list[Row], folder: Path, progress: Progress
     ) -> tuple[dict[str, list[Row]], list[str]]:
         parts = self._parts
-        kinds, kind_rows, note = kind_tables(self._run, self.asked, parts)
+        kinds, kind_rows, note = kind_tables(self._run, self.asked, parts.held)
         tables: dict[str, list[Row]] = {"finding_texts": self._text_rows(audited), "kind_shares": kind_rows}
         if self.asked.tail is None:
             return tables, [note, "Units were not cut one by one: the model would have to run again for each."]

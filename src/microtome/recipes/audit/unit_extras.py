@@ -20,9 +20,9 @@ from microtome.models.trace import trace
 from microtome.recipes.audit.findings import part_columns
 from microtome.recipes.audit.image_parts import ImageParts
 from microtome.recipes.audit.run_parts import Audited
+from microtome.recipes.audit.text_model import TextUnits
 from microtome.recipes.audit.unit_model import UnitModel
 from microtome.recipes.result import Dissection
-from microtome.record.gallery import Gallery
 from microtome.verify.concept_distance import cooccurrence_distance, limits_of
 from microtome.verify.kinds import POOR_IOU, UnitKind, alikeness, kind_of, shares
 
@@ -36,7 +36,7 @@ GRID = 48
 """Rows and columns of the grid on which masks of two layers are compared, at most."""
 
 
-def kind_tables(run: Dissection, asked: UnitModel, parts: ImageParts) -> tuple[dict[int, UnitKind], list[Row], str]:
+def kind_tables(run: Dissection, asked: UnitModel | TextUnits, held: Any) -> tuple[dict[int, UnitKind], list[Row], str]:
     """The kind of every unit, `kind_shares`, and a note that says which distance was used."""
     table, _ = run.signatures("search")
     distance = cooccurrence_distance(table)
@@ -47,7 +47,8 @@ def kind_tables(run: Dissection, asked: UnitModel, parts: ImageParts) -> tuple[d
         limits = limits_of(distance, seen)
     except DataError:
         return {}, [], "Units were not sorted into kinds: their formulas have fewer than two concepts."
-    vectors = asked.values(parts.held)
+    values: Any = asked
+    vectors = values.values(held)
     found: dict[int, UnitKind] = {}
     for row in run.units.to_pylist():
         unit = int(row["unit"])
@@ -71,8 +72,8 @@ def kind_tables(run: Dissection, asked: UnitModel, parts: ImageParts) -> tuple[d
         found,
         rows,
         (
-            "Kinds of units: two concepts are near or far by what they occur with in the data, 1 - cosine of their rows of "
-            f"the table of signatures; near is {limits.near:.2f} or less, far {limits.far:.2f} or more."
+            "Kinds of units: two concepts are near or far by what they occur with in the data, 1 - cosine of their "
+            f"rows of the table of signatures; near is {limits.near:.2f} or less, far {limits.far:.2f} or more."
         ),
     )
 
@@ -197,13 +198,9 @@ def _weights_between(model: Model, before: Site, site: Site) -> np.ndarray | Non
     ran = [call.name for call in model.calls]
     first, last = ran.index(split_layer(before.layer)[0]), ran.index(split_layer(site.layer)[0])
     modules = dict(model.module.named_modules())
-    between = [modules[name] for name in ran[first + 1 : last + 1] if isinstance(modules[name], nn.Conv2d | nn.Linear)]
-    if len(between) != 1 or between[0].weight.shape[:2] != (site.units, before.units):
+    after = (modules[name] for name in ran[first + 1 : last + 1])
+    between = [each.weight.detach().float() for each in after if isinstance(each, nn.Conv2d | nn.Linear)]
+    if len(between) != 1 or tuple(between[0].shape[:2]) != (site.units, before.units):
         return None
-    weight = between[0].weight.detach().float()
+    weight = between[0]
     return (weight.sum(dim=(2, 3)) if weight.ndim == 4 else weight).cpu().numpy()
-
-
-def gallery_rows(gallery: Gallery, count: int) -> list[int]:
-    """The first so many images."""
-    return list(range(min(count, len(gallery))))

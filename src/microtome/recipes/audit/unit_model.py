@@ -72,6 +72,7 @@ class UnitModel:
     """
 
     kind = "units"
+    erasable = True
 
     def __init__(
         self, model: Model, layer: str, names: Mapping[int, Named], detectors: Mapping[int, Detector], *,
@@ -141,6 +142,10 @@ class UnitModel:
     def settle(self, held: Held, rows: Bool[np.ndarray, " item"]) -> None:
         """The means that ablated units are set to."""
         self._means = held.pooled[torch.from_numpy(rows)].mean(dim=0)
+
+    def centre(self, means: Float[np.ndarray, " unit"]) -> None:
+        """Set the means that ablated units are set to, where they are known from elsewhere."""
+        self._means = torch.from_numpy(means.astype(np.float64))
 
     @property
     def means(self) -> Float[np.ndarray, " unit"]:

@@ -110,7 +110,7 @@ class UnitSubject:
                 row["heat_inside"], row["heat_area"] = inside[row["number"]]
         tables: dict[str, list[Row]] = {"finding_images": pictures}
         notes: list[str] = []
-        kinds, kind_rows, note = kind_tables(self._run, self.asked, parts)
+        kinds, kind_rows, note = kind_tables(self._run, self.asked, parts.held)
         tables["kind_shares"] = kind_rows
         notes.append(note)
         labelled = np.flatnonzero(parts.truth >= 0)
@@ -121,7 +121,9 @@ class UnitSubject:
         speaks = {target: self.asked.speaks(parts.held, parts.truth, target) for target in parts.targets}
         tables |= measured.tables(self._run, kinds, parts.classes, parts.targets, speaks, progress=progress)
         progress("weighing directions", 0, 1)
-        directions, paths, more = direction_tables(self._model, self.asked, parts, audited, most=self._settings.directions, seed=self._settings.seed)
+        directions, paths, more = direction_tables(
+            self._model, self.asked, parts, audited, most=self._settings.directions, seed=self._settings.seed
+        )
         tables |= {"concept_directions": directions, "concept_direction_paths": paths}
         links, said = link_rows(self._model, self.asked, parts)
         tables["part_links"] = links

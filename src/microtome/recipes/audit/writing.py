@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import nn
 
 from microtome.core.errors import ModelError, OptionError, RunError
 from microtome.methods.edit.fold import fold
@@ -29,7 +31,8 @@ SHOWN = 8
 
 
 def picture_rows(parts: Parts, audited: Audited, folder: Path) -> tuple[list[Row], dict[int, tuple[float, float]]]:
-    """Rows of `finding_images` with their sheets, and for each finding the mean share of the heat on what was pasted."""
+    """Rows of `finding_images` with their sheets; for each finding the share of the heat on what was pasted, and of
+    the image that this is, means over cases that turned."""
     rows: list[Row] = []
     inside: dict[int, tuple[float, float]] = {}
     for proof in audited.proofs:
@@ -117,13 +120,12 @@ def write_unit_repair(asked: UnitModel, change: Change, path: Path) -> str:
     model: Model = asked.model
     if change.last is not None:
         name, module = asked.last_module()
+        assert isinstance(module, nn.Linear | nn.Conv2d)
         weight, bias = module.weight.detach(), module.bias
         if bias is None and change.last.bias.any():
             raise ModelError(
                 f"The last layer '{name}' has no bias to hold the repair.", next_step="choose another kind"
             )
-        import torch
-
         changed = {f"{name}.weight": torch.from_numpy(change.last.weight).to(weight.dtype).reshape(weight.shape)}
         if bias is not None:
             changed[f"{name}.bias"] = torch.from_numpy(change.last.bias).to(bias.dtype)
@@ -136,8 +138,8 @@ def write_unit_repair(asked: UnitModel, change: Change, path: Path) -> str:
         return f"{path} holds the model with the repair folded into {', '.join(sorted(folded))}."
     write_repaired(path, model, changed={}, interventions=steps)
     return (
-        f"{path} holds the model's weights and beside them the repair, since no one layer alone reads '{asked.site.layer}': "
-        "load it with microtome (--weights), which carries the repair out in every pass."
+        f"{path} holds the model's weights and beside them the repair, since no one layer alone reads "
+        f"'{asked.site.layer}': load it with microtome (--weights), which carries the repair out in every pass."
     )
 
 
