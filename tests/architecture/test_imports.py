@@ -90,6 +90,8 @@ COMMANDS = [
     [],
     ["dissect"],
     ["edit"],
+    ["audit"],
+    ["explain"],
     ["demo"],
     ["layers"],
     ["report"],

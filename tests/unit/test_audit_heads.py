@@ -24,6 +24,7 @@ from microtome.recipes.audit.asked import AskedModel
 from microtome.recipes.audit.detectors import HeadDetector, said_in, words_of
 from microtome.recipes.audit.head_model import HeadModel
 from microtome.recipes.audit.nouns import Change, LastLayer, Named
+from microtome.recipes.audit.others import other_model
 from microtome.recipes.audit.result import Audit
 from microtome.recipes.audit.run import AuditInputs, audit
 from microtome.recipes.audit.settings import AuditSettings
@@ -202,15 +203,15 @@ def test_a_damaged_repair_is_refused() -> None:
             unpack_heads(damaged)
 
 
-@pytest.mark.parametrize("trained", [False, True])
-def test_a_written_repair_answers_as_the_audit_did(tmp_path: Path, trained: bool) -> None:
+@pytest.mark.parametrize(("parts", "trained"), [((44, 24, 46), False), ((44, 24, 46), True), ((), True)])
+def test_a_written_repair_answers_as_the_audit_did(tmp_path: Path, parts: tuple[int, ...], trained: bool) -> None:
     birds = WorldBirds("shift", count=24)
     pixels, classes = [birds.read(n).pixels for n in range(24)], birds.classes
     asked = asked_of(load("world:clip"), classes)
     held = asked.read(pixels)
     asked.settle(held, np.ones(24, bool))
     last = LastLayer(asked.last().weight[::-1].copy(), np.array([0.5, -0.5])) if trained else None
-    change = Change(parts=(44, 24, 46), last=last)
+    change = Change(parts=parts, last=last)
     path = tmp_path / "repaired.safetensors"
     write_repaired(path, asked.model, changed=pack_heads(asked.repair(change)))
     loaded = load("world:clip", weights=path)
@@ -230,6 +231,16 @@ def test_a_written_repair_answers_as_the_audit_did(tmp_path: Path, trained: bool
 def test_a_repair_by_chance_is_not_written(asked: HeadModel) -> None:
     with pytest.raises(ModelError, match="another image"):
         asked.repair(Change(parts=(0,), how="resample"))
+
+
+def test_a_clip_beside_another_model_is_asked_in_texts() -> None:
+    birds = WorldBirds("shift", count=12)
+    pixels, clip = [birds.read(n).pixels for n in range(12)], load("world:clip")
+    other = other_model(clip, birds.classes)
+    asked = asked_of(clip, birds.classes)
+    assert other.answers(pixels).tolist() == asked.answer(asked.read(pixels)).argmax(axis=1).tolist()
+    assert other.knows(1)
+    assert len(other.answers([])) == 0
 
 
 CONCEPTS = unique_concepts(
@@ -270,7 +281,7 @@ def test_colours_join_what_is_no_colour() -> None:
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Audit, Path]:
     folder = tmp_path_factory.mktemp("audit")
-    settings = AuditSettings(images=200, suspects=2, cases=20, price=25.0)
+    settings = AuditSettings(images=200, suspects=1, cases=30, price=25.0)
     inputs = AuditInputs(write=folder / "repaired.safetensors", classes=("waterbird",))
     return audit("world:clip", data="birds:heldout@200", out=folder / "audit", inputs=inputs, settings=settings), folder
 

@@ -34,7 +34,6 @@ def test_the_verbs_make_the_kinds() -> None:
         ({"kind": "scale", "value": 1.0, "high": 2.0}, "`high` has no meaning"),
         ({"kind": "project", "value": [1.0], "seed": 2}, "`seed` has no meaning"),
         ({"kind": "project", "value": [1.0], "low": 0.0, "high": 1.0}, "`high`, `low` has no meaning"),
-        ({"kind": "rotate", "value": 1.0}, "ablate-zero.*scale, project"),
         ({"kind": "ablate-resample"}, "either `value` or `seed`"),
         ({"kind": "ablate-resample", "value": 1.0, "seed": 1}, "either `value` or `seed`"),
         ({"kind": "clamp"}, "needs `low` or `high`"),

@@ -101,7 +101,8 @@ def fill(host: Pixels, donor: Pixels, segment: Mask, *, region: Mask, protected:
 
 def blended(host: Pixels, over: Pixels, where: Mask, *, soft: int) -> Pasted:
     """One image over another, with a soft edge inside of `where`."""
-    if soft <= 0:
+    # With everything covered there is no edge, and a distance to one is not defined.
+    if soft <= 0 or where.all():
         return Pasted(np.where(where[:, :, None], over, host), where)
     from scipy.ndimage import distance_transform_edt
 

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from microtome.core.errors import ModelError
+from microtome.core.errors import ModelError, OptionError
 from microtome.core.intervention import Intervention
 from microtome.core.site import Site
 from microtome.models.hooks import split_layer
@@ -90,7 +90,7 @@ def unpack(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[Interv
             value, low, high = (state.get(f"{PREFIX}{number}.{name}") for name in ("value", "low", "high"))
             units = None if entry["units"] is None else tuple(entry["units"])
             found.append(Intervention(entry["layer"], entry["kind"], units, value=value, low=low, high=high))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OptionError) as error:
         raise ModelError(
             f"The repair in the weight file is damaged: {error!r}.", next_step="write it again with microtome audit"
         ) from error
@@ -103,8 +103,9 @@ def attach(model: Model, interventions: Sequence[Intervention]) -> Model:
     Raises
     ------
     ModelError
-        If a layer or a unit does not exist.
+        If a layer or a unit does not exist, or a layer runs several times in a pass.
     """
+    _check_calls(model, interventions)
     for layer in dict.fromkeys(it.layer for it in interventions):
         site = model.site(layer)
         steps = [it for it in interventions if it.layer == layer]
@@ -120,6 +121,19 @@ def attach(model: Model, interventions: Sequence[Intervention]) -> Model:
         f"Repaired: {len(interventions)} interventions act on {', '.join(sorted({it.layer for it in interventions}))}."
     )
     return replace(model, notes=(*model.notes, note))
+
+
+def _check_calls(model: Model, interventions: Sequence[Intervention]) -> None:
+    """Raise ModelError for a layer that runs several times in a pass: attached, a change would act on each of them."""
+    names = {split_layer(it.layer)[0] for it in interventions}
+    often = sorted({call.name for call in model.calls if call.index > 0} & names)
+    if often:
+        raise ModelError(
+            f"Layer '{often[0]}' runs more than once in a forward pass, so a repair of it cannot be kept with the "
+            "weights.",
+            expected="a layer that runs once",
+            next_step="repair the block that it ends, or a convolution or norm before it",
+        )
 
 
 def write_repaired(
@@ -139,6 +153,8 @@ def write_repaired(
     state = {name: value.detach().cpu().contiguous().clone() for name, value in model.module.state_dict().items()}
     state |= {name: value.detach().cpu().contiguous().clone() for name, value in changed.items()}
     if interventions:
+        if isinstance(model, Model):
+            _check_calls(model, interventions)
         state |= pack(interventions)
     content = save(state, metadata={"made by": "microtome audit"})
     write_atomically(path, lambda temporary: temporary.write_bytes(content))

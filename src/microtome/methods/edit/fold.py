@@ -22,11 +22,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from microtome.core.errors import ModelError
-from microtome.core.intervention import Intervention
+from microtome.core.intervention import Intervention, replace
 from microtome.core.site import Site
 from microtome.models.hooks import split_layer
 from microtome.models.intervene import apply, intervene
 from microtome.models.model import Model
+from microtome.models.trace import trace
 
 PROOF_IMAGES = 4
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
@@ -78,10 +79,12 @@ def fold(model: Model, interventions: Sequence[Intervention]) -> dict[str, Tenso
     site = model.site(next(iter(layers)))
     gain, shift = affine_of(interventions, site)
     x = _probe(model)
-    with intervene(model, interventions):
-        wanted = model.logits(x)
+    # A unit that the images leave silent does not tell who reads it, so the layer's output is also put in its place.
+    given = ([], [replace(site.layer, _awake(model, site, x))])
+    wanted = [_logits(model, [*first, *interventions], x) for first in given]
     for changed in _candidates(model, site, gain, shift):
-        if _agrees(model, changed, x, wanted):
+        twin = with_weights(model, changed)
+        if all(_agrees(_logits(twin, first, x), own, model) for first, own in zip(given, wanted, strict=True)):
             return changed
     return None
 
@@ -89,6 +92,21 @@ def fold(model: Model, interventions: Sequence[Intervention]) -> dict[str, Tenso
 def _probe(model: Model) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randn((PROOF_IMAGES, 3, model.preprocess.height, model.preprocess.width), generator=generator)
+
+
+def _awake(model: Model, site: Site, x: Tensor) -> Tensor:
+    """Noise of the size of the layer's output, of either sign only where that has both."""
+    with trace(model, [site.layer], stop=True) as cache:
+        acts = cache.run(x)[site.layer]
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.randn(acts.shape, generator=generator).to(acts)
+    size = float(acts.float().square().mean().sqrt()) or 1.0
+    return size * (noise if bool((acts < 0).any()) else noise.abs())
+
+
+def _logits(model: Model, interventions: Sequence[Intervention], x: Tensor) -> Tensor:
+    with intervene(model, interventions):
+        return model.logits(x)
 
 
 def _candidates(model: Model, site: Site, gain: Tensor, shift: Tensor) -> Iterator[dict[str, Tensor]]:
@@ -120,10 +138,8 @@ def _changed(name: str, module: nn.Linear | nn.Conv2d, weight: Tensor, more: Ten
     yield {f"{name}.weight": weight.to(old.dtype), f"{name}.bias": (bias.double() + more).to(bias.dtype)}
 
 
-def _agrees(model: Model, changed: dict[str, Tensor], x: Tensor, wanted: Float[Tensor, "batch klass"]) -> bool:
-    """Whether the new weights do what the interventions did, within the rounding of the model's type."""
-    twin = with_weights(model, changed)
-    got = twin.logits(x)
+def _agrees(got: Float[Tensor, "batch klass"], wanted: Float[Tensor, "batch klass"], model: Model) -> bool:
+    """Whether new weights did what the interventions did, within the rounding of the model's type."""
     bound = TOLERANCE.get(model.dtype, 2e-2) * max(1.0, float(wanted.abs().max()))
     return bool(torch.isfinite(got).all()) and float((got - wanted).abs().max()) <= bound
 

@@ -2,8 +2,9 @@
 
     minimise  sum_i w_i CE(softmax(W x_i + b), y_i) / sum_i w_i  +  strength * (|W - W0|^2 + |b - b0|^2)
 
-with w_i = 1 / (size of i's group), so that each group counts alike. The loss is convex, so the result does not depend
-on a seed. With group-balanced items this is what people do instead of an audit: deep feature reweighting.
+with w_i = 1 / (size of i's group), so that each group counts alike, and each feature divided by its standard deviation
+first, so that the distance does not depend on units. The loss is convex, so the result does not depend on a seed.
+With group-balanced items this is what people do instead of an audit: deep feature reweighting.
 """
 
 from __future__ import annotations

@@ -42,6 +42,8 @@ def conjunctions(formula: Formula, *, without: Iterable[str]) -> list[Formula]:
     barred = frozenset(without)
     found: list[Formula] = []
     for terms in _dnf(formula, sign=True):
+        if any(isinstance(term, Not) and term.child in terms for term in terms):
+            continue
         kept = [term for term in terms if next(leaves(term)).name not in barred]
         if any(isinstance(term, Leaf) for term in kept):
             found.append(conjoin(*sorted(set(kept), key=str)))

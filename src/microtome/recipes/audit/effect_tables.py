@@ -28,7 +28,7 @@ from microtome.verify.correlation import correlate
 from microtome.verify.kinds import UnitKind
 
 Row = dict[str, Any]
-MOST_ITEMS = {True: 600, False: 96}
+MOST_ITEMS = {True: 600, False: 48}
 """Images on which effects are measured: more where the tail is linear and a unit costs one product."""
 STRONGEST = 8
 CLASS_SHOWN = 10

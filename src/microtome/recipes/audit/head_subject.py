@@ -262,7 +262,10 @@ def open_head_subject(
     answers = answering(model, images.hosts.classes)
     if answers is None:
         raise DataError(f"{model.spec} cannot be asked for the classes of {images.hosts.card.name}.")
-    run = _the_run(model, images.data, inputs, out=out, seed=settings.seed, progress=progress)
+    named_on = images.data
+    if len(named_on) > settings.images:
+        named_on = Subset(named_on, count=settings.images, seed=settings.seed)
+    run = _the_run(model, named_on, inputs, out=out, seed=settings.seed, progress=progress)
     return HeadSubject(model, answers, run, images, inputs, settings)
 
 
@@ -292,11 +295,14 @@ def _the_run(
         same = told["data"]["fingerprint"] == data.fingerprint() and told["seed"] == seed if "seed" in told else False
         if _of_heads(found, model) and same and told["texts"]["name"] == pool:
             return found
-    images = PassSettings(batch_size=64, seed=seed)
+    passes = PassSettings(batch_size=64, seed=seed)
     return decompose_heads(
         model, data, texts=pool, out=place, overwrite=True, progress=progress,
-        settings=HeadSettings(texts=NAMED_BY, pairs=0, shown_images=2, shown_texts=1, images=images),
-        command=("microtome", "decompose", "heads", model.spec, "--data", data.card.spec or data.card.name),
+        settings=HeadSettings(texts=NAMED_BY, pairs=0, shown_images=2, shown_texts=1, images=passes),
+        command=(
+            "microtome", "decompose", "heads", model.spec, "--data", data.card.spec or data.card.name, "--texts", pool,
+            "--count", str(NAMED_BY), "--pairs", "0",
+        ),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Int
 from microtome.core.errors import ModelError
 from microtome.models.model import Model
 from microtome.models.text import TextModel
+from microtome.recipes.answering import Answering, answering
 
 AT_ONCE = 64
 
@@ -45,13 +46,17 @@ class Other:
 
 
 def other_model(model: Model | TextModel, classes: Sequence[str]) -> Other:
-    """A model beside the audited one.
+    """A model beside the audited one. A CLIP-like model is asked for the same classes, as texts.
 
     Raises
     ------
     ModelError
         If it shares no class with it.
     """
+    answers = answering(model, classes) if isinstance(model, Model) and model.texts is not None else None
+    if answers is not None:
+        assert isinstance(model, Model)
+        return Other(model.spec, np.arange(len(classes)), _asked_in_texts(model, answers))
     place = {name.casefold(): number for number, name in enumerate(classes)}
     places = np.array([place.get(name.casefold(), -1) for name in model.classes], np.int64)
     if not len(places) or (places < 0).all():
@@ -71,3 +76,14 @@ def other_model(model: Model | TextModel, classes: Sequence[str]) -> Other:
         return np.concatenate(found)
 
     return Other(model.spec, places, run)
+
+
+def _asked_in_texts(model: Model, answers: Answering) -> Callable[[Sequence[Any]], Int[np.ndarray, " item"]]:
+    """Inputs -> the class whose text each is nearest to."""
+
+    def run(inputs: Sequence[Any]) -> Int[np.ndarray, " item"]:
+        batches = [inputs[first : first + AT_ONCE] for first in range(0, len(inputs), AT_ONCE)]
+        outputs = [model.logits(model.preprocess(some)).double().cpu().numpy() for some in batches]
+        return answers.answers(np.concatenate(outputs))
+
+    return run

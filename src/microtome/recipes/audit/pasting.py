@@ -30,14 +30,13 @@ from microtome.recipes.audit.concept_family import (
     share_in,
 )
 from microtome.recipes.audit.nouns import ANY, CONFIRM, EXPLORE, Cases, Suspect
+from microtome.recipes.audit.placing import elsewhere, fitted, largest_pieces, least_hidden, like_sized
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.record.gallery import Gallery
 
 RIVAL_GAP = 0.3
 """A rival is in so many more images of the class than of the suspect's class."""
 RIVAL_SHARE = 0.05
-LARGEST_PART = 0.2
-"""Of a segment's pieces those are pasted that have at least this share of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,13 +155,23 @@ class Paster:
         size = share_in(self.donors, plan.concept)[donor]
         spot = tuple(generator.uniform(-0.35, 0.35, size=2)) if self._settings.place == "random" else (0.0, 0.0)
         after = self._put(plan, plan.concept, host, donor, size, spot)
+        covered = float(after.changed.mean())
+        if not covered:
+            return None
         controls = []
         for _ in range(self._settings.draws):
-            other = plan.controls[int(generator.integers(len(plan.controls)))]
-            lenders = self._rows(other)
-            lender = int(lenders[generator.integers(len(lenders))])
-            controls.append(self._put(plan, other, host, lender, float(after.changed.mean()), spot))
-        return (after, controls) if after.changed.any() else None
+            other, lender = self._lender(plan, covered, generator)
+            controls.append(self._put(plan, other, host, lender, covered, spot))
+        return after, controls
+
+    def _lender(self, plan: Plan, size: float, generator: np.random.Generator) -> tuple[Formula, int]:
+        """A control and an image that lends it; laid over the host, it is to be about as large as the concept."""
+        lenders = {other: self._rows(other) for other in plan.controls}
+        if plan.rival is None:
+            own = {other: share_in(self.donors, other) for other in plan.controls}
+            lenders = like_sized(lenders, own, size)
+        other = list(lenders)[int(generator.integers(len(lenders)))]
+        return other, int(lenders[other][generator.integers(len(lenders[other]))])
 
     def _put(
         self, plan: Plan, concept: Formula, host: int, donor: int, size: float, spot: tuple[float, float]
@@ -176,14 +185,18 @@ class Paster:
             region = self.hosts.holds(plan.rival, host)
             return fill(pixels, source, segment, region=region, protected=protected, soft=settings.soft)
         height, width = segment.shape
-        own = float(segment.mean())
-        scale = settings.scale if concept is plan.concept else np.clip(np.sqrt(size / max(own, 1e-6)), 0.3, 4.0)
         shift = (round(spot[0] * height), round(spot[1] * width))
         if shift == (0, 0):
             shift = least_hidden(segment, protected)
-        return paste(
-            pixels, source, segment, protected=protected, scale=float(scale), shift=shift, soft=settings.soft
-        )  # fmt: skip
+
+        def pasted(scale: float) -> Pasted:
+            return paste(
+                pixels, source, segment, protected=protected, scale=scale, shift=shift, soft=settings.soft
+            )  # fmt: skip
+
+        if concept is plan.concept:
+            return pasted(settings.scale)
+        return fitted(pasted, size, first=float(np.sqrt(size / max(float(segment.mean()), 1e-6))))
 
     def protected(self, plan: Plan, host: int) -> Bool[np.ndarray, "height width"]:
         """Pixels of what makes the host what it is."""
@@ -330,45 +343,3 @@ class Paster:
         """Images that have a segment worth cutting out."""
         covered = share_in(self.donors, concept)
         return np.flatnonzero((covered >= CUTTABLE) & (covered <= 0.9))
-
-
-def largest_pieces(segment: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
-    """The segment without its crumbs."""
-    from scipy.ndimage import label
-
-    numbers = np.asarray(label(segment)[0])  # type: ignore[index]
-    sizes = np.bincount(numbers.ravel())
-    if len(sizes) < 3:
-        return segment
-    sizes[0] = 0
-    return segment & (sizes >= LARGEST_PART * sizes.max())[numbers]
-
-
-def least_hidden(
-    segment: Bool[np.ndarray, "height width"], protected: Bool[np.ndarray, "height width"]
-) -> tuple[int, int]:
-    """Of a few places to the left and right the one where least of the segment lies on what is protected."""
-    width = segment.shape[1]
-    tries = [0, *(sign * width * step // 8 for step in (1, 2, 3, 4) for sign in (1, -1))]
-    columns = np.flatnonzero(segment.any(axis=0))
-    if not len(columns) or not (segment & protected).any():
-        return (0, 0)
-
-    def hidden(across: int) -> tuple[int, int]:
-        moved = np.roll(segment, across, axis=1)
-        lost = (columns + across < 0) | (columns + across >= width)
-        return int((moved & protected).sum()) + int(segment[:, columns[lost]].sum()), abs(across)
-
-    return (0, min(tries, key=hidden))
-
-
-def elsewhere(
-    where: Bool[np.ndarray, "height width"], barred: Bool[np.ndarray, "height width"], generator: np.random.Generator
-) -> Bool[np.ndarray, "height width"]:
-    """A region of the same shape somewhere else, as little as can be on what is barred."""
-    height, width = where.shape
-    tries = [
-        np.roll(where, (int(generator.integers(height)), int(generator.integers(width))), axis=(0, 1))
-        for _ in range(12)
-    ]
-    return min(tries, key=lambda moved: int((moved & barred).sum()))

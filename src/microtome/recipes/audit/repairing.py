@@ -29,6 +29,8 @@ STRENGTHS = (1e-1, 1e-2, 1e-3)
 KEPT = (0.0, 0.5)
 """How much of their deviation ablated parts keep."""
 BETTER = 1e-9
+CAUTION = 0.75
+"""Of the price so much may be spent on the half that is chosen by: on the other half it is more as often as less."""
 KINDS = ("none", "ablate", "erase", "retrain", "DFR")
 
 
@@ -118,7 +120,7 @@ def repair(parts: Parts, proof: Proof, settings: AuditSettings) -> Repairs | Non
     best: dict[str, _Scored] = {}
     for kind, change in _candidates(parts, proof, splits, settings):
         found = _scored(parts, suspect, splits, kind, change)
-        cheap = 100 * (base.ordinary - found.ordinary) <= settings.price
+        cheap = 100 * (base.ordinary - found.ordinary) <= CAUTION * settings.price
         if cheap and found.worst > max(base.worst, best[kind].worst if kind in best else 0.0) + BETTER:
             best[kind] = found
     rows = [_tested(parts, proof, splits, kind, best.get(kind, base), settings, chosen=kind in best) for kind in

@@ -6,7 +6,7 @@ open -> dissect (or reuse) -> suspects -> proofs -> repairs -> effects of units 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from microtome.recipes.manifest import versions
 from microtome.record.one_pass import Progress, silent
 from microtome.store.run import RunDraft
 from microtome.store.tables import make_table
+from microtome.verify.flips import BAR
 
 Row = dict[str, Any]
 
@@ -113,6 +114,11 @@ def audit(
     inputs, settings = inputs or AuditInputs(), settings or AuditSettings()
     if inputs.write is not None:
         check_weights_name(inputs.write)
+        if settings.ablate == "resample":
+            raise OptionError(
+                "A repair that gives units the values of other items cannot be written: it is drawn anew each time.",
+                next_step="use --ablate mean or --ablate zero with --write",
+            )
     loaded = load_any(model) if isinstance(model, str) else model
     if not loaded.classes and getattr(loaded, "texts", None) is None:
         raise OptionError(
@@ -175,13 +181,8 @@ def _written(subject: Subject, audited: Audited, inputs: AuditInputs, settings: 
         else:
             proof, change = chosen
             said = subject.write_repair(change, inputs.write)
-            notes.append(f"{said} It mends: {parts_words(proof)}.")
+            notes.append(f"{said} It mends: {proof.suspect.words}.")
     return notes
-
-
-def parts_words(proof: Any) -> str:
-    """What a repair mends, in words."""
-    return f"{proof.suspect.words}"
 
 
 def _manifest(
@@ -201,7 +202,8 @@ def _manifest(
     }  # fmt: skip
     return {
         "kind": "audit", "command": list(command), "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(), "seed": settings.seed, **subject.described(), "settings": asdict(settings),
+        "versions": versions(), "seed": settings.seed, **subject.described(),
+        "settings": {**asdict(settings), "bar": BAR},
         "summary": summary, "notes": list(dict.fromkeys([*subject.notes(), *parts.notes, *notes])),
     }  # fmt: skip
 
@@ -227,8 +229,3 @@ def _report(draft: RunDraft) -> None:
     from microtome.report.pages import write_report
 
     write_report(draft.folder)
-
-
-def with_asked(settings: AuditSettings, **changed: Any) -> AuditSettings:
-    """Settings with some of them changed."""
-    return replace(settings, **changed)

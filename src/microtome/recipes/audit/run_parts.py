@@ -18,7 +18,6 @@ from microtome.recipes.audit.settings import AuditSettings
 from microtome.record.one_pass import Progress, silent
 from microtome.verify.flips import BAR, VERDICTS
 
-
 CLEAR = 2 * BAR
 """An answer turns clearly where it turns so much more often than by the control."""
 

@@ -89,13 +89,7 @@ class AuditSettings:
             ("batch-size", self.batch_size, 1), ("seed", self.seed, 0),
         )  # fmt: skip
         problems = [f"--{name} is {value}; expected {low} or more" for name, value, low in least if value < low]
-        chosen = (
-            ("ablate", self.ablate, get_args(Ablation)), ("place", self.place, get_args(Place)),
-            ("removal", self.removal, REMOVALS),
-        )  # fmt: skip
-        problems += [
-            f"--{name} is '{value}'; expected {', '.join(valid)}" for name, value, valid in chosen if value not in valid
-        ]
+        problems += _choices(self.ablate, self.place, self.removal)
         if bool(self.concept) != bool(self.target) or (self.source and not self.concept):
             problems.append("--concept and --target belong together; --source needs both")
         if not 0.1 <= self.scale <= 10:
@@ -108,6 +102,19 @@ class AuditSettings:
             raise OptionError("; ".join(problems), next_step="see microtome audit --help")
 
 
-def checked_settings(**chosen: Any) -> AuditSettings:
-    """Settings from words of the command line. Raises OptionError, naming all that are out of range."""
-    return AuditSettings(**chosen)
+def checked_settings(*, ablate: str, place: str, removal: str, **others: Any) -> AuditSettings:
+    """Settings from words of the command line. Raises OptionError, naming all that are none of the choices."""
+    problems = _choices(ablate, place, removal)
+    if problems:
+        raise OptionError("; ".join(problems), next_step="see microtome audit --help")
+    chosen: dict[str, Any] = {"ablate": ablate, "place": place, "removal": removal}
+    return AuditSettings(**chosen, **others)
+
+
+def _choices(ablate: str, place: str, removal: str) -> list[str]:
+    chosen = (
+        ("ablate", ablate, get_args(Ablation)), ("place", place, get_args(Place)), ("removal", removal, REMOVALS)
+    )  # fmt: skip
+    return [
+        f"--{name} is '{value}'; expected {', '.join(valid)}" for name, value, valid in chosen if value not in valid
+    ]

