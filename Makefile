@@ -51,6 +51,7 @@ test-parts: $(VENV)/made-dev
 results: $(VENV)/made-dev
 	$(BIN)/python -m tests.real.results --out docs/results
 	$(BIN)/python -m tests.real.clip_page --out docs/results
+	$(BIN)/python -m tests.real.audit_page --out docs/results
 
 bench: $(VENV)/made-dev
 	$(BIN)/python -m benchmarks.table

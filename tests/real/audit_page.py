@@ -41,7 +41,7 @@ CLASSES = (
 SETTINGS = AuditSettings(
     images=1000, suspects=24, cases=40, trials=8, draws=2, directions=2, place="own", batch_size=8
 )  # fmt: skip
-AT_RANDOM = replace(SETTINGS, place="random", scale=0.7, directions=0)
+AT_RANDOM = replace(SETTINGS, place="random", scale=0.7, suspects=12, directions=0)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from microtome.recipes.audit.effect_tables import MOST_ITEMS
+from microtome.recipes.audit.image_parts import LOUDEST
 from microtome.recipes.audit.result import Audit
 from microtome.recipes.result import Dissection
 from microtome.recipes.sheets import COLUMNS
@@ -66,7 +68,7 @@ def _title(names: Dissection, run: Audit, classes: Sequence[str], command: Seque
         f"out of CamVid's frames and pasted into {told['summary']['images']:,} pictures of ImageNet, one a class. "
         "Segments of other concepts of the same kind and size are the control.\n\n"
         f"Classes, fixed before any run: {', '.join(classes)}. They are what drives or stands in streets, and what "
-        f"lies behind them. For each the {16} units that add most to it are looked at, and the "
+        f"lies behind them. For each the {LOUDEST} units that add most to it are looked at, and the "
         f"{settings['suspects']} suspects that are loudest over all classes are tried: first on {settings['trials']} "
         f"pictures, then on up to {settings['cases']} others, which chose nothing. Pictures are taken that the network "
         "answers rightly, and of these the ones nearest to being called the suspect's class come first. *Turned*: "
@@ -260,10 +262,11 @@ def _units(run: Audit) -> str:
         "unit", "fires on", "named", "loss without it", "95 %", "set to zero", "like units", "selectivity", "highest on"
     )  # fmt: skip
     return (
-        "## What is lost without a unit\n\nEach unit is set to its mean, and what follows runs again on 48 pictures "
-        f"drawn at random. The loss (cross-entropy, nats) grows beyond doubt without {above} of {len(rows)} units and "
-        f"falls without {below}; at 95 % some 13 of each would by luck. *Like units*: mean over the five units nearest "
-        f"in mean activation.\n\n{table(heads, lines)}"
+        "## What is lost without a unit\n\nEach unit is set to its mean, and what follows runs again on "
+        f"{MOST_ITEMS[False]} pictures drawn at random. The loss (cross-entropy, nats) grows beyond doubt without "
+        f"{above} of {len(rows)} units and falls without {below}; at 95 % {0.025 * len(rows):.0f} of each would by "
+        "luck. *Like units*: mean over the five units nearest in mean activation.\n\n"
+        f"{table(heads, lines)}"
     )
 
 
@@ -295,7 +298,7 @@ def _curves(run: Audit) -> str:
     ]  # fmt: skip
     said = {"best": "most important first", "random": "at random", "worst": "least important first"}
     return (
-        "## Cutting many units\n\nThe order is measured on one half of the 48 pictures, right answers are counted on "
+        "## Cutting many units\n\nThe order is measured on one half of the same pictures, right answers are counted on "
         f"the other.\n\n{table(('units cut', *(said[order] for order in orders)), rows)}"
     )
 
@@ -309,7 +312,7 @@ def _groups(run: Audit) -> str:
     means = [value for values in beside.values() for value in values]
     return (
         "Of each class the eight units that add most were cut together, and three random sets of the same activation "
-        f"beside them. On the 48 pictures, hardly any of which are of these classes, the loss grows by "
+        f"beside them. On the same pictures, hardly any of which are of these classes, the loss grows by "
         f"{np.mean(list(own.values())):+.3f} with a class's own units and by {np.mean(means):+.3f} with random ones; "
         f"it grows more than with each of the three for {len(larger)} of {len(names)} classes."
     )

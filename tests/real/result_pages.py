@@ -62,6 +62,8 @@ def write_index(results: Sequence[tuple[RealRun, Dissection]], out: Path) -> Non
         "against the labels of other images or texts, or, for formulas that say where, moved around within their own.",
         "The shipped CLIP, split into heads, patches and neurons, on the planted world: "
         "[world-clip.md](world-clip.md).",
+        "SqueezeNet 1.1 audited: what twenty classes lean on, with segments of street scenes pasted into ImageNet's "
+        "pictures: [squeezenet-audit.md](squeezenet-audit.md).",
         "    make results",
     ))  # fmt: skip
     (out / "README.md").write_text(text + "\n", encoding="utf-8")

@@ -263,6 +263,21 @@ def test_a_pair_that_is_no_sharper_than_its_words_is_left_out() -> None:
     assert texts_of(UnitDetector(same, fires, [Leaf("car")], ["red"]).formulas(frozenset())) == ["car", "red"]
 
 
+def test_a_word_that_only_goes_with_the_other_sharpens_nothing() -> None:
+    """Most cars are red, and the unit fires on cars of any colour: red cars are no more to it than cars."""
+    generator = np.random.default_rng(1)
+    car = generator.random(20_000) < 0.2
+    red = generator.random(20_000) < np.where(car, 0.6, 0.1)
+    unit = car & (generator.random(20_000) < 0.5)
+    plain, row_of = table_of({"car": car, "red": red})
+    concepts = (Concept("car", "object"), Concept("red", "color"))
+    table = SignatureTable(concepts, plain.indptr, plain.indices, plain.weight)
+    rows, counts = np.unique(row_of[unit], return_counts=True)
+    one = UnitDetector(table, Fires(rows.astype(np.int32), counts.astype(np.int64)), [Leaf("car")], ["red"])
+    assert one.lift(parse("car AND red"))[0] > LIFT, "it fires there"
+    assert texts_of(one.formulas(frozenset())) == ["car", "red"]
+
+
 def test_what_names_the_unit_is_taken_apart() -> None:
     table, fires = planted()
     stated = [parse("(car OR grass) AND red"), parse("car AND NOT road")]

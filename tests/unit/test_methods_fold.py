@@ -46,6 +46,7 @@ CHANGES: dict[str, list[Intervention]] = {
     "keep some": [scale("layer4", 0.3, UNITS), add("layer4", 0.7 * MEANS, UNITS)],
     "project": [project("layer4", DIRECTION)],
     "project, mean left": [project("layer4", DIRECTION), add("layer4", 0.8 * DIRECTION)],
+    "an order that matters": [project("layer4", DIRECTION), scale("layer4", [0.2, 3.0, 0.0, 1.5], UNITS)],
     "some units": [project("layer4", DIRECTION[:4], UNITS), scale("layer4", 0.9)],
 }
 

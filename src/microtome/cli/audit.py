@@ -43,7 +43,7 @@ def audit(
         Path | None, typer.Option(help="TOML file: what may make each class what it is, lake = ['boat'].")
     ] = None,
     also: Annotated[
-        list[str] | None, typer.Option(help="Another model that is shown the same inputs; repeat it.")
+        list[str] | None, typer.Option(help="Other models that are shown the same inputs, with commas.")
     ] = None,
     images: Annotated[int, typer.Option(help="Items of each data set that are held in memory.")] = 1600,
     suspects: Annotated[int, typer.Option(help="Suspects that are put to the proof, at most.")] = 24,
@@ -105,8 +105,9 @@ def audit(
         over_defining=over_defining, removal=removal, parts=parts, ablate=ablate, price=price, repair=repair,
         concept=concept, target=target, source=source, directions=directions, fdr=fdr, batch_size=batch_size, seed=seed,
     )  # fmt: skip
+    others = tuple(spec for each in also or () for spec in common.listed(each))
     inputs = AuditInputs(
-        shift=shift, hosts=hosts, run=run, allow=allow, also=tuple(also or ()), write=write, write_cases=write_cases,
+        shift=shift, hosts=hosts, run=run, allow=allow, also=others, write=write, write_cases=write_cases,
         classes=None if classes is None else common.listed(classes),
     )  # fmt: skip
     loaded = load_any(model, weights=weights, size=size, device=device)

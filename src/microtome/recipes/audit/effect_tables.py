@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from microtome.recipes.audit.text_model import HeldTexts, TextUnits
 from microtome.recipes.audit.unit_model import Held, UnitModel
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress
+from microtome.store.atomic import read_arrays, write_arrays
 from microtome.verify.correlation import correlate
 from microtome.verify.kinds import UnitKind
 
@@ -46,11 +48,13 @@ class Measured:
         Labelled items, as read; and the images themselves, which are looked at only where the tail is not linear.
     seed:
         Decides draws.
+    cache:
+        Where logits that took long are kept, so that an audit that was stopped goes on from there.
     """
 
     def __init__(
         self, asked: UnitModel | TextUnits, held: Held | HeldTexts, pixels: list[np.ndarray],
-        truth: Int[np.ndarray, " item"], *, seed: int,
+        truth: Int[np.ndarray, " item"], *, seed: int, cache: Path | None = None,
     ) -> None:  # fmt: skip
         order = np.random.default_rng([seed, 73]).permutation(len(truth))[: MOST_ITEMS[asked.tail is not None]]
         rows = np.sort(order)
@@ -63,6 +67,7 @@ class Measured:
         self.mass = asked.mass(self.held)
         self._after: dict[str, dict[int, np.ndarray]] = {}
         self._tail: Tail | None = None
+        self._cache = cache
 
     def each(self, how: str) -> Iterator[tuple[int, Float[np.ndarray, "item klass"]]]:
         """(unit, logits without it)."""
@@ -77,7 +82,10 @@ class Measured:
         yield from self._after[how].items()
 
     def _by_tail(self, how: str) -> dict[int, np.ndarray]:
-        """Only what comes after the layer runs again."""
+        """Only what comes after the layer runs again; logits are of the model's own type, float32 at most."""
+        kept = None if self._cache is None else self._cache / f"effects-{how}.safetensors"
+        if kept is not None and kept.is_file():
+            return dict(zip(self.units, read_arrays(kept)["logits"].astype(np.float64), strict=True))
         value = torch.zeros(self.asked.site.units) if how == "zero" else torch.from_numpy(self.asked.means).float()
         found: dict[int, list[np.ndarray]] = {unit: [] for unit in self.units}
         model, layer = self.asked.model, self.asked.site.layer
@@ -85,8 +93,12 @@ class Measured:
         for first in range(0, len(self.pixels), 32):
             x = model.preprocess(self.pixels[first : first + 32])
             for unit, logits in logits_of_each(model, layer, x, value, self.units, linear=None, tail=self._tail):
-                found[unit].append(logits.double().cpu().numpy())
-        return {unit: np.concatenate(parts) for unit, parts in found.items()}
+                found[unit].append(logits.float().cpu().numpy())
+        logits = np.stack([np.concatenate(found[unit]) for unit in self.units])
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_arrays(kept, {"logits": logits})
+        return dict(zip(self.units, logits.astype(np.float64), strict=True))
 
     def together(self, units: tuple[int, ...]) -> Float[np.ndarray, "item klass"]:
         """Logits with units set to their mean."""

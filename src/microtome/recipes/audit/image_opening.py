@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
-from microtome.core.errors import DataError, OptionError
+from microtome.core.errors import DataError, FormulaError, OptionError, nearest
+from microtome.core.formula import leaves
+from microtome.core.parse import parse
 from microtome.data.base import ImageData, ItemData
 from microtome.models.model import Model
 from microtome.recipes.audit.image_parts import output_map
@@ -95,9 +97,22 @@ def open_all(data: ItemData | str | Path, inputs: AuditInputs, settings: AuditSe
         raise DataError(
             "The shift split has other classes than the images.", expected=f"{', '.join(hosts.classes[:6])} ..."
         )
+    if settings.concept:
+        known_concepts(settings.concept, [concept.name for concept in opened.concepts])
     names = [*hosts.classes]
     allowed = read_allowed(inputs.allow, classes=names, concepts=[c.name for c in opened.concepts])
     return Images(opened, hosts, shift, allowed)
+
+
+def known_concepts(text: str, names: Sequence[str]) -> None:
+    """Raise FormulaError where a formula names a concept that the data lack."""
+    for leaf in leaves(parse(text)):
+        if leaf.name not in names:
+            raise FormulaError(
+                f"--concept names '{leaf.name}', which is no concept of the data.",
+                expected=f"for example {nearest(leaf.name, names)}",
+                next_step="see the concepts with `microtome data check`",
+            )
 
 
 def read_all(

@@ -177,8 +177,10 @@ class ImageParts:
         confused = dict.fromkeys(enough, 0.0)
         if self.shift is not None:
             answers, truth = self.asked.answer(self._held_shift).argmax(axis=1), self._truth_of(self.shift)
+            # The half on which repairs are chosen: the other has no say in what is tested.
+            first = _halved(len(self.shift), self._settings.seed)
             for output in enough:
-                own = truth == output
+                own = (truth == output) & first
                 confused[output] = float((answers[own] == suspect.target).mean()) if own.any() else 0.0
         return sorted(enough, key=lambda output: (-confused[output], margin[output]))[:SOURCES]
 

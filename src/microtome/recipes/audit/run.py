@@ -18,8 +18,10 @@ from microtome.models.load import load_any
 from microtome.models.model import Model
 from microtome.models.text import TextModel
 from microtome.recipes.audit import findings
+from microtome.recipes.audit.image_parts import number_of
 from microtome.recipes.audit.memory import Memory
 from microtome.recipes.audit.nouns import Parts
+from microtome.recipes.audit.opening import targets_of
 from microtome.recipes.audit.others import Other, other_model
 from microtome.recipes.audit.result import Audit
 from microtome.recipes.audit.run_parts import Audited, audit_parts
@@ -125,11 +127,13 @@ def audit(
             f"{loaded.spec} has no classes, so there is no answer to audit.",
             expected="a classifier, or a CLIP-like model",
         )
+    _check_names(loaded.classes, inputs, settings)
+    beside = [load_any(spec) for spec in inputs.also]
     subject = open_subject(loaded, layer, data, inputs, settings, out=Path(out), progress=progress)
     draft = RunDraft(Path(out), plan=_plan(subject, settings), overwrite=overwrite)
     try:
         parts = subject.parts(progress)
-        others = [other_model(load_any(spec), parts.classes) for spec in inputs.also]
+        others = [other_model(each, parts.classes) for each in beside]
         audited = audit_parts(parts, settings, others=others, memory=Memory(draft.cache), progress=progress)
         notes = _written(subject, audited, inputs, settings)
         tables, more = _tables(subject, parts, audited, settings, draft, command, progress)
@@ -141,6 +145,17 @@ def audit(
     except MicrotomeError:
         draft.discard()
         raise
+
+
+def _check_names(classes: Sequence[str], inputs: AuditInputs, settings: AuditSettings) -> None:
+    """Raise OptionError for a class that the model does not answer with, before anything is read."""
+    if not classes:
+        return
+    if inputs.classes is not None:
+        targets_of(inputs.classes, classes, ())
+    for option, name in (("--target", settings.target), ("--source", settings.source)):
+        if name:
+            number_of(name, classes, option)
 
 
 def _plan(subject: Subject, settings: AuditSettings) -> dict[str, Any]:

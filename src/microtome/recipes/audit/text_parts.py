@@ -222,7 +222,7 @@ class TextParts:
             for name, artefact in ARTEFACTS.items():
                 way = self._cued(suspect, name, makes)
                 if artefact.label == self.classes[suspect.target].casefold() and self._works(way):
-                    said = f"the cue {name} ({artefact.what}) {'put in' if makes else 'taken out'}"
+                    said = f"{suspect.words} {'put in' if makes else 'taken out'} (the planted cue {name})"
                     yield said, way
             return
         assert isinstance(suspect.concept, Leaf)

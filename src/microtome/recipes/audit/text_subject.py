@@ -20,7 +20,7 @@ from microtome.models.repaired import write_repaired
 from microtome.models.text import TextModel
 from microtome.recipes.audit.detectors import units_of
 from microtome.recipes.audit.effect_tables import Measured
-from microtome.recipes.audit.image_opening import card_of
+from microtome.recipes.audit.image_opening import card_of, known_concepts
 from microtome.recipes.audit.image_parts import output_map
 from microtome.recipes.audit.nouns import ANY, Change
 from microtome.recipes.audit.opening import Allowed, read_allowed, targets_of, the_run
@@ -229,6 +229,8 @@ def open_text_subject(
             expected="sentence pairs, or sentences, with labels",
         )
     names = [concept.name for concept in opened.concepts]
+    if settings.concept:
+        known_concepts(settings.concept, names)
     allowed = read_allowed(inputs.allow, classes=list(opened.classes), concepts=names)
     run = the_run(inputs.run, model, layer, opened, out=out, seed=settings.seed, progress=progress)
     return TextSubject(model, run, opened, shift, allowed, inputs, settings)

@@ -116,7 +116,7 @@ class UnitSubject:
         labelled = np.flatnonzero(parts.truth >= 0)
         measured = Measured(
             self.asked, self.asked.take(parts.held, labelled), [parts.hosts.pixels[row] for row in labelled],
-            parts.truth[labelled], seed=self._settings.seed,
+            parts.truth[labelled], seed=self._settings.seed, cache=folder / "cache",
         )  # fmt: skip
         speaks = {target: self.asked.speaks(parts.held, parts.truth, target) for target in parts.targets}
         tables |= measured.tables(self._run, kinds, parts.classes, parts.targets, speaks, progress=progress)
