@@ -15,6 +15,7 @@ import time
 import types
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from microtome.core.errors import MicrotomeError
 from microtome.data.open import open_data
@@ -23,6 +24,7 @@ from microtome.recipes.audit.run import AuditInputs, audit
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress
+from tests.real.audit_moved import moved_rows
 from tests.real.audit_sections import Timed, write_page
 from tests.real.image_sets import ImageNetSamples
 from tests.real.runs import RUNS, squeezenet
@@ -64,7 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         own, random = (
             _timed(shared, names, runs / name, settings) for name, settings in ((OWN, SETTINGS), (RANDOM, AT_RANDOM))
         )
-        write_page(names, own, random, CLASSES, options.out, (*COMMAND, "--out", "docs/results"))
+        moved = _moved(shared, names, runs / f"{OWN}-moved.json")
+        write_page(names, own, random, moved, CLASSES, options.out, (*COMMAND, "--out", "docs/results"))
     except MicrotomeError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -78,9 +81,24 @@ def make_audit(
     """Segments of CamVid's train frames pasted into ImageNet's pictures, for the twenty classes."""
     return audit(
         squeezenet(shared, named=True), LAYER, open_data(shared / "camvid" / "train"), out=folder,
-        inputs=AuditInputs(hosts=ImageNetSamples(shared / "imagenet_samples"), run=names.path, classes=CLASSES),
-        settings=settings, overwrite=overwrite, command=COMMAND, progress=progress,
+        inputs=_inputs(shared, names), settings=settings, overwrite=overwrite, command=COMMAND, progress=progress,
     )  # fmt: skip
+
+
+def _inputs(shared: Path, names: Dissection) -> AuditInputs:
+    return AuditInputs(hosts=ImageNetSamples(shared / "imagenet_samples"), run=names.path, classes=CLASSES)
+
+
+def _moved(shared: Path, names: Dissection, kept: Path) -> list[dict[str, Any]]:
+    """What pasting does to the class's score, in the same cases; kept beside the run."""
+    if not kept.exists():
+        sys.stderr.write(f"{kept.stem}: asking the same cases again\n")
+        rows = moved_rows(
+            squeezenet(shared, named=True), LAYER, open_data(shared / "camvid" / "train"), _inputs(shared, names),
+            SETTINGS, kept.with_suffix(""),
+        )  # fmt: skip
+        kept.write_text(json.dumps(rows), encoding="utf-8")
+    return json.loads(kept.read_text(encoding="utf-8"))
 
 
 def _names(shared: Path, folder: Path) -> Dissection:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from microtome.recipes.audit.effect_tables import MOST_ITEMS
 from microtome.recipes.audit.image_parts import LOUDEST
 from microtome.recipes.audit.result import Audit
 from microtome.recipes.result import Dissection
 from microtome.recipes.sheets import COLUMNS
-from tests.real.page_parts import interval, number, percent, small, table
+from microtome.verify.fdr import q_values
+from tests.real.audit_units import unit_sections
+from tests.real.page_parts import interval, percent, small, table
 
 PAGE = "squeezenet-audit"
 SHOWN, ROWS = 96, 6
@@ -24,9 +25,7 @@ SHOWN, ROWS = 96, 6
 PAIRS = 3
 """Inputs of each finding that are shown."""
 QUALITY = 78
-FIRST = 3
-"""Units of a class that are named for it, and against it."""
-IMPORTANT = 12
+FDR = 0.05
 
 
 @dataclass(frozen=True)
@@ -38,18 +37,18 @@ class Timed:
 
 
 def write_page(
-    names: Dissection, own: Timed, random: Timed, classes: Sequence[str], out: Path, command: Sequence[str]
-) -> None:
-    """Write `out/squeezenet-audit.md` and its sheets of pictures."""
+    names: Dissection, own: Timed, random: Timed, moved: Sequence[dict[str, Any]], classes: Sequence[str], out: Path,
+    command: Sequence[str],
+) -> None:  # fmt: skip
+    """Write `out/squeezenet-audit.md` and its sheets of pictures; `moved` is what `audit_moved` gave."""
     folder = out / PAGE
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.jpg"):
         old.unlink()
     sections = [
-        _title(names, own.run, classes, command), _outcome(own.run), _findings(own.run), _pictures(own.run, folder),
-        _who(own.run), _carriers(own.run), _random(own.run, random.run), _classes(own.run, classes), _units(own.run),
-        _relations(own.run), _curves(own.run), _groups(own.run), _directions(own.run), _kinds(own.run),
-        _limits(names, own.run), _times(own, random),
+        _title(names, own.run, classes, command), _outcome(own.run), _findings(own.run), _moved(moved),
+        _pictures(own.run, folder), _who(own.run), _carriers(own.run), _random(own.run, random.run),
+        *unit_sections(own.run, classes), _limits(names, own.run), _times(own, random),
     ]  # fmt: skip
     text = "\n\n".join(section for section in sections if section)
     (out / f"{PAGE}.md").write_text(text + "\n", encoding="utf-8")
@@ -117,12 +116,38 @@ def _points(value: float | None) -> str:
     return "" if value is None else f"{100 * value:+.1f}"
 
 
+def _moved(rows: Sequence[dict[str, Any]]) -> str:
+    """What pasting does to the class's score where it turns no answer."""
+    q = q_values(np.array([row["p"] for row in rows]))
+    lines = [
+        (
+            row["words"], row["target"], f"{row['grown']:+.2f}", f"{row['control']:+.2f}",
+            f"{row['difference']:+.2f}", f"{row['low']:+.2f} to {row['high']:+.2f}", small(row["p"]), small(own),
+            f"{percent(row['lost'])}, {percent(row['lost_control'])}",
+            f"{_points(row['top'])}, {_points(row['top_control'])}",
+        )
+        for row, own in zip(rows, q, strict=True)
+    ]  # fmt: skip
+    more = sum(row["low"] > 0 and own <= FDR for row, own in zip(rows, q, strict=True))
+    less = sum(row["high"] < 0 and own <= FDR for row, own in zip(rows, q, strict=True))
+    heads = (
+        "put in", "for", "logit grows by", "control's", "difference", "95 %", "p", "q", "right answer lost, control",
+        "in the first five, points, control",
+    )  # fmt: skip
+    return (
+        "## Does the score move where no answer turns?\n\nThe same cases, and the logit of the suspect's class. It "
+        f"grows more than with the control for {more} of {len(rows)} suspects (q at most 5 %) and less for {less}. "
+        "*Lost*: share of the cases that are called anything else than before. *In the first five*: by how many points "
+        f"more cases have the class among their five highest scores than before.\n\n{table(heads, lines)}"
+    )
+
+
 def _pictures(run: Audit, folder: Path) -> str:
     """Sheets: a finding a row, three cases each, before, after and where it hangs."""
     cases: dict[int, list[dict[str, Any]]] = {}
     for row in run.rows("finding_images"):
         cases.setdefault(row["number"], []).append(row)
-    ranked = [row for row in run.findings if row["number"] in cases and row["turned"]]
+    ranked = [row for row in run.findings if row["number"] in cases]
     ranked = sorted(ranked, key=lambda row: -row["rate"])[: 2 * ROWS]
     said = []
     for sheet, first in enumerate(range(0, len(ranked), ROWS)):
@@ -133,16 +158,17 @@ def _pictures(run: Audit, folder: Path) -> str:
         name = f"turned-{sheet}.jpg"
         Image.fromarray(np.concatenate(padded)).save(folder / name, quality=QUALITY, optimize=True)
         told = "\n".join(
-            f"{place}. {row['words']} for {row['target']} ({row['verdict']}): "
+            f"{place}. {row['words']} for {row['target']} ({row['verdict']}, {row['turned']} turned): "
             + "; ".join(f"{case['before']} is called {case['after']}" for case in cases[row["number"]][:PAIRS])
             for place, row in enumerate(chosen, start=first + 1)
         )
         said.append(f"![findings {first + 1} to {first + len(chosen)}]({PAGE}/{name})\n\n{told}")
     if not said:
-        return "## Pictures\n\nNo picture turned."
+        return ""
     return (
         "## Pictures\n\nA suspect a row, those that turn most first, whatever their verdict; three pictures each: "
-        "before, after, and where a grey patch takes the new answer back (bright).\n\n" + "\n\n".join(said)
+        "before, after, and where a grey patch takes the class's lead away (warm) or adds to it (cold).\n\n"
+        + "\n\n".join(said)
     )
 
 
@@ -219,128 +245,9 @@ def _random(own: Audit, random: Audit) -> str:
     heads = ("put in", "for", "verdict", "turned", "control", "difference, points", "covers", "in its own place")
     return (
         "## At a random place, and smaller\n\nAbove, a segment is as large as it was and where it was in its own "
-        f"frame. Here it is {random.manifest['settings']['scale']:g} times as high and wide, and at a random place: "
-        f"{verdicts}.\n\n{table(heads, rows)}"
+        f"frame. Here it is {random.manifest['settings']['scale']:g} times as high and wide, at a random place; the "
+        f"{summary['suspects']} loudest suspects: {verdicts}.\n\n{table(heads, rows)}"
     )
-
-
-def _classes(run: Audit, classes: Sequence[str]) -> str:
-    parts = run.rows("class_parts")
-    rows = []
-    for name in classes:
-        own = [row for row in parts if row["target"] == name]
-        cells = []
-        for sign in ("for", "against"):
-            chosen = sorted((row for row in own if row["sign"] == sign), key=lambda row: row["rank"])[:FIRST]
-            cells.append("; ".join(
-                f"{row['part']} {row['words'] or '-'}{'' if row['named'] else ' (?)'} {row['adds']:+.2f}"
-                for row in chosen
-            ))  # fmt: skip
-        rows.append((name, *cells))
-    return (
-        "## Units for and against the twenty classes\n\nWhat a unit adds is its activation times the gradient of the "
-        "class's logit less the mean logit, summed over the map, on the class's one picture: the layer's tail (a "
-        "convolution, a ReLU, a mean) is not linear, so these are first-order numbers. (?): the name does not beat "
-        f"chance. The report has ten of each.\n\n{table(('class', 'for', 'against'), rows)}"
-    )
-
-
-def _units(run: Audit) -> str:
-    rows = run.rows("part_effects")
-    above = sum(row["loss_low"] > 0 for row in rows)
-    below = sum(row["loss_high"] < 0 for row in rows)
-    top = sorted(rows, key=lambda row: -row["loss"])[:IMPORTANT]
-    lines = [
-        (
-            row["part"], row["words"], "yes" if row["named"] else "no", f"{row['loss']:+.3f}",
-            f"{row['loss_low']:+.3f} to {row['loss_high']:+.3f}", f"{row['loss_zero']:+.3f}",
-            f"{row['loss_random']:+.3f}", number(row["selectivity"]), row["selects"],
-        )
-        for row in top
-    ]  # fmt: skip
-    heads = (
-        "unit", "fires on", "named", "loss without it", "95 %", "set to zero", "like units", "selectivity", "highest on"
-    )  # fmt: skip
-    return (
-        "## What is lost without a unit\n\nEach unit is set to its mean, and what follows runs again on "
-        f"{MOST_ITEMS[False]} pictures drawn at random. The loss (cross-entropy, nats) grows beyond doubt without "
-        f"{above} of {len(rows)} units and falls without {below}; at 95 % {0.025 * len(rows):.0f} of each would by "
-        "luck. *Like units*: mean over the five units nearest in mean activation.\n\n"
-        f"{table(heads, lines)}"
-    )
-
-
-def _relations(run: Audit) -> str:
-    rows = [
-        (
-            row["what"], row["units"], number(row["pearson"]), interval(row["pearson_low"], row["pearson_high"]),
-            number(row["spearman"]), interval(row["spearman_low"], row["spearman_high"]), small(row["p"]),
-        )
-        for row in run.rows("effect_relations") if row["pearson"] is not None
-    ]  # fmt: skip
-    heads = ("over units", "units", "Pearson", "95 %", "Spearman", "95 %", "p")
-    return (
-        "## Do selective units matter more?\n\nSelectivity is (m1 - m2) / (m1 + m2) over the classes of the same "
-        f"pictures, one a class, so it is rough.\n\n{table(heads, rows)}"
-    )
-
-
-def _curves(run: Audit) -> str:
-    held: dict[tuple[str, int], dict[str, Any]] = {(r["order"], r["cut"]): r for r in run.rows("effect_curves")}
-    cuts = sorted({cut for _, cut in held})
-    orders = [name for name in ("best", "random", "worst") if any(order == name for order, _ in held)]
-    rows = [
-        (cut, *(
-            f"{percent(held[order, cut]['accuracy'])} (loss {held[order, cut]['loss']:.2f})" if (order, cut) in held
-            else "" for order in orders
-        ))
-        for cut in cuts
-    ]  # fmt: skip
-    said = {"best": "most important first", "random": "at random", "worst": "least important first"}
-    return (
-        "## Cutting many units\n\nThe order is measured on one half of the same pictures, right answers are counted on "
-        f"the other.\n\n{table(('units cut', *(said[order] for order in orders)), rows)}"
-    )
-
-
-def _groups(run: Audit) -> str:
-    rows = run.rows("effect_groups")
-    names = list(dict.fromkeys(row["group"] for row in rows))
-    own = {row["group"]: row["loss"] for row in rows if row["set"] == "own"}
-    beside = {name: [row["loss"] for row in rows if row["group"] == name and row["set"] != "own"] for name in names}
-    larger = [name for name in names if beside[name] and own[name] > max(beside[name])]
-    means = [value for values in beside.values() for value in values]
-    return (
-        "Of each class the eight units that add most were cut together, and three random sets of the same activation "
-        f"beside them. On the same pictures, hardly any of which are of these classes, the loss grows by "
-        f"{np.mean(list(own.values())):+.3f} with a class's own units and by {np.mean(means):+.3f} with random ones; "
-        f"it grows more than with each of the three for {len(larger)} of {len(names)} classes."
-    )
-
-
-def _directions(run: Audit) -> str:
-    rows = [
-        (
-            row["concept"], number(row["iou"]), f"{row['best_unit']}", number(row["iou_best_unit"]),
-            number(row["chance"]), small(row["p"]), row["needed"],
-        )
-        for row in run.rows("concept_directions")
-    ]  # fmt: skip
-    if not rows:
-        return ""
-    heads = ("concept", "IoU of the direction", "best unit", "its IoU", "by chance", "p", "units for 90 %")
-    return (
-        "## Directions beside single units\n\nThe best weighting of all units finds a concept in held-out frames "
-        f"better than the best single one.\n\n{table(heads, rows)}"
-    )
-
-
-def _kinds(run: Audit) -> str:
-    rows = [
-        (row["kind"], row["units"], percent(row["share"]), interval(row["low"], row["high"], share=True))
-        for row in run.rows("kind_shares")
-    ]
-    return f"## Kinds of units\n\n{table(('kind', 'units', 'share', '95 %'), rows)}" if rows else ""
 
 
 def _limits(names: Dissection, run: Audit) -> str:
@@ -353,8 +260,8 @@ def _limits(names: Dissection, run: Audit) -> str:
         "Whether a class should follow what was pasted is for the reader to say: a picture with a car pasted in holds "
         "a car.",
         "Concepts that are called like a class of ImageNet's are no suspects, so `pole` (a class of ImageNet) is none.",
-        f"Units are named on whole frames squeezed to a square, as in the pages of {names.manifest['model']['layer']}; "
-        "segments are cut from the middle square that the network sees.",
+        f"Units are named on whole frames squeezed to a square, as in the other runs of "
+        f"`{names.manifest['model']['layer']}`; segments are cut from the middle square that the network sees.",
         "How often the network is right where a unit fires is not known: CamVid's frames have no class of ImageNet's.",
     )  # fmt: skip
     notes = dict.fromkeys([*own, *run.manifest["notes"]])

@@ -44,13 +44,20 @@ def _scenes(out: Path, count: int, command: tuple[str, ...], *, as_json: bool) -
         result = dissect(data=f"world@{count}", out=out, overwrite=True, command=command, progress=progress)
         found = audit(
             data=f"world@{count}", out=out.with_name(f"{out.name}-audit"), inputs=AuditInputs(run=out), overwrite=True,
-            settings=AuditSettings(directions=0, images=max(count, 960)), command=command, progress=progress,
+            settings=AuditSettings(directions=0, images=max(count, 960)), command=_as_audit(out, count),
+            progress=progress,
         )  # fmt: skip
     if as_json:
         typer.echo(json.dumps({**content_of(result), "audit": audit_content(found)}))
         return
     print_result(result, as_json=False)
     print_audit(found, as_json=False)
+
+
+def _as_audit(out: Path, count: int) -> tuple[str, ...]:
+    """The audit of the demo as a command of its own."""
+    words = ("microtome", "audit", "world:scenes", "--data", f"world@{count}", "--run", str(out), "--images")
+    return (*words, str(max(count, 960)), "--directions", "0", "--out", str(out.with_name(f"{out.name}-audit")))
 
 
 def _clip(out: Path, count: int, command: tuple[str, ...], *, as_json: bool) -> None:

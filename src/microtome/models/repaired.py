@@ -150,6 +150,11 @@ def write_repaired(
     """
     from microtome.store.atomic import write_atomically
 
+    if hasattr(model.module, _BUFFER):
+        raise ModelError(
+            f"{model.spec} carries a repair beside its weights already; a second one would lose it.",
+            next_step="repair the model as it was before",
+        )
     state = {name: value.detach().cpu().contiguous().clone() for name, value in model.module.state_dict().items()}
     state |= {name: value.detach().cpu().contiguous().clone() for name, value in changed.items()}
     if interventions:

@@ -6,7 +6,7 @@ Rates have Wilson's 95 % interval, differences a bootstrap over cases; p is of r
 differences (`paired`). The verdict asks for a difference that matters, not for one that is not zero:
 
     proved      difference >= BAR, its interval is above 0, and q (p over all suspects) <= the false-discovery rate
-    refuted     the whole interval of the difference is below BAR
+    refuted     the whole interval of the difference is below BAR, by bootstrap and by Wilson's bounds
     not proved  anything else: too few cases, or in between
 
 Source: Wilson 1927; Efron 1979; Fisher 1935; Benjamini & Hochberg 1995.
@@ -14,6 +14,7 @@ Source: Wilson 1927; Efron 1979; Fisher 1935; Benjamini & Hochberg 1995.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,4 +98,14 @@ def verdict_of(test: FlipTest, q: float, *, fdr: float) -> Verdict:
     found = test.difference
     if found.mean >= BAR and found.low > 0 and q <= fdr:
         return "proved"
-    return "refuted" if found.high < BAR else "not proved"
+    return "refuted" if max(found.high, upper_end(test)) < BAR else "not proved"
+
+
+def upper_end(test: FlipTest) -> float:
+    """Upper end of the difference that few cases leave open, though none of them turned (the bootstrap then says 0).
+
+    d + sqrt((u1 - p1)^2 + (p2 - l2)^2) with Wilson's u1 of the change and the control's l2: Newcombe 1998, method 10.
+    """
+    above = test.turned.high - test.turned.rate
+    below = test.control.mean - test.control.low
+    return test.difference.mean + math.hypot(above, below)

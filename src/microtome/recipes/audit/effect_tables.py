@@ -87,14 +87,15 @@ class Measured:
         if kept is not None and kept.is_file():
             return dict(zip(self.units, read_arrays(kept)["logits"].astype(np.float64), strict=True))
         value = torch.zeros(self.asked.site.units) if how == "zero" else torch.from_numpy(self.asked.means).float()
-        found: dict[int, list[np.ndarray]] = {unit: [] for unit in self.units}
         model, layer = self.asked.model, self.asked.site.layer
         self._tail = self._tail or Tail(model, layer)
+        # Room for all at once: small arrays kept between large ones leave holes that grow to gigabytes.
+        logits = np.empty((len(self.units), len(self.pixels), len(self.asked.classes)), np.float32)
         for first in range(0, len(self.pixels), 32):
             x = model.preprocess(self.pixels[first : first + 32])
-            for unit, logits in logits_of_each(model, layer, x, value, self.units, linear=None, tail=self._tail):
-                found[unit].append(logits.float().cpu().numpy())
-        logits = np.stack([np.concatenate(found[unit]) for unit in self.units])
+            each = logits_of_each(model, layer, x, value, self.units, linear=None, tail=self._tail)
+            for place, (_, own) in enumerate(each):
+                logits[place, first : first + len(x)] = own.float().cpu().numpy()
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_arrays(kept, {"logits": logits})

@@ -75,7 +75,8 @@ def explain_image(
     layer = str(found.manifest["model"]["layer"])
     asked = UnitModel(loaded, layer, names, detectors)
     held = asked.read([pixels])
-    asked.centre(np.array([_mean_of(found).get(unit, 0.0) for unit in range(asked.site.units)]))
+    means = _mean_of(found)
+    asked.centre(np.array([means.get(unit, 0.0) for unit in range(asked.site.units)]))
     rows = explained_rows(found, asked, held, _peaks(asked, pixels))
     top = _top(asked, held)
     plan = {"microtome": __version__, "kind": "explain", "image": str(image), "model": loaded.fingerprint()}

@@ -28,17 +28,18 @@ def sentence_of(parts: Parts, proof: Proof) -> str:
         return f"{_capital(suspect.words)} may speak for {target}, but nothing could be tested: {proof.problem}"
     cases = proof.cases
     assert cases is not None
-    source = "other classes" if proof.source == ANY else parts.classes[proof.source]
+    source = f"other classes (those nearest to {target})" if proof.source == ANY else parts.classes[proof.source]
+    becomes = "become" if proof.source == ANY else "becomes"
     numbers = (
         f"{_percent(test.turned.rate)} of {test.turned.cases} {PLURAL.get(parts.item, parts.item)} "
         f"({100 * test.turned.low:.0f} to {100 * test.turned.high:.0f}; control {_percent(test.control.mean)})"
     )
     if proof.verdict == "proved":
-        said = f"With {cases.how}, {source} becomes {target} in {numbers}."
+        said = f"With {cases.how}, {source} {becomes} {target} in {numbers}."
         return f"{said} {carried_sentence(parts, proof)}".strip()
     if proof.verdict == "refuted":
-        return f"{_capital(suspect.words)} does not make {source} a {target}: with {cases.how} it turns {numbers}."
-    return f"Whether {suspect.words} makes {source} a {target} is open: with {cases.how} it turns {numbers}."
+        return f"{_capital(suspect.words)} does not turn {source} into {target}: with {cases.how} it turns {numbers}."
+    return f"Whether {suspect.words} turns {source} into {target} is open: with {cases.how} it turns {numbers}."
 
 
 def carried_sentence(parts: Parts, proof: Proof) -> str:
@@ -53,7 +54,8 @@ def carried_sentence(parts: Parts, proof: Proof) -> str:
     said = "" if lead is None else _titled(lead) + (f" and {others} more" if others else "")
     left = _percent(without.rate.rate)
     beside = "" if math.isnan(without.control) else f" (without as many others {_percent(without.control)})"
-    if without.rate.rate <= ENOUGH * proof.test.turned.rate:
+    better = math.isnan(without.control) or without.rate.rate < without.control
+    if without.rate.rate <= ENOUGH * proof.test.turned.rate and better and without.still_right >= ENOUGH:
         verb = "carry" if others else "carries"
         return f"{said} {verb} it; without {'them' if others else 'it'} {left}{beside}."
     erased = ""

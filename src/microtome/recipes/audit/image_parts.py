@@ -136,7 +136,7 @@ class ImageParts:
         seen = present_in(self.hosts, concept)
         share, others = (float(seen[rows].mean()) if rows.any() else 0.0 for rows in (own, rest))
         shift = None
-        if self.shift is not None:
+        if self.shift is not None and knows(self.shift, concept):
             there = present_in(self.shift, concept)[self._truth_of(self.shift) == target]
             shift = float(there.mean()) if len(there) else 0.0
         return Suspect(
@@ -158,14 +158,21 @@ class ImageParts:
         return frozenset(name for each in names for name in (each, f"scene:{each}", f"class:{each}"))
 
     def _seen(self, candidate: Candidate) -> Seen:
-        shift = None if self.shift is None else present_in(self.shift, candidate.concept)
+        known = self.shift is not None and knows(self.shift, candidate.concept)
+        shift = present_in(self.shift, candidate.concept) if known and self.shift is not None else None
         return Seen(present_in(self.hosts, candidate.concept), shift)
 
     def sources(self, suspect: Suspect) -> list[int]:
         """Classes to try: those whose images of the shift split are called the target, then those that the model is
         nearest to calling so. `ANY` where each has too few images."""
         if self._settings.source:
-            return [number_of(self._settings.source, self.classes, "--source")]
+            source = number_of(self._settings.source, self.classes, "--source")
+            if source not in self.known or source == suspect.target:
+                raise OptionError(
+                    f"--source is '{self._settings.source}', of which there is no image to be changed.",
+                    expected="another class than --target, of which the data have images",
+                )
+            return [source]
         others = [output for output in self.known if output != suspect.target]
         counts = {
             output: int(((self.truth == output) & self.paster.right & self.paster.half).sum()) for output in others
@@ -185,7 +192,7 @@ class ImageParts:
         return sorted(enough, key=lambda output: (-confused[output], margin[output]))[:SOURCES]
 
     def _margin(self, output: int, target: int) -> float:
-        own = self.logits[self.truth == output]
+        own = self.logits[(self.truth == output) & self.paster.half]
         return float((own[:, output] - own[:, target]).mean())
 
     def cases(self, suspect: Suspect, source: int, count: int, half: str) -> Cases:
@@ -204,6 +211,10 @@ class ImageParts:
     def read(self, inputs: Sequence[Pixels]) -> Any:
         """See `AskedModel.read`."""
         return self.asked.read(inputs)
+
+    def take(self, held: Any, rows: Int[np.ndarray, " row"]) -> Any:
+        """Some of what was read."""
+        return self.asked.take(held, rows)
 
     def answer(self, held: Any, change: Change = NO_CHANGE) -> Float[np.ndarray, "item klass"]:
         """See `AskedModel.answer`."""
@@ -252,15 +263,6 @@ class ImageParts:
             shows_here = present_in(self.hosts, suspect.concept)[rows]
             ordinary.append(Labelled(self.asked.take(self.held, rows), self.truth[rows], shows_here, self.hosts.name))
         return Splits(parts[0], parts[1], ordinary[0], ordinary[1])
-
-    def balanced(self) -> Labelled:
-        """The first half of the shift split (else of the data), all classes: what a last layer is trained anew on."""
-        gallery = self.hosts if self.shift is None else self.shift
-        held = self.held if self.shift is None else self._held_shift
-        truth = self._truth_of(gallery)
-        first = self.paster.half if self.shift is None else _halved(len(gallery), self._settings.seed)
-        rows = np.flatnonzero(first & (truth >= 0))
-        return Labelled(self.asked.take(held, rows), truth[rows], np.zeros(len(rows), bool), gallery.name)
 
     def examples(self, cases: Cases, shown: Sequence[int], suspect: Suspect) -> Iterator[Mapping[str, Any]]:
         """Pictures of cases, with where an occluding patch takes the answer back."""

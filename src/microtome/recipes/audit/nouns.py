@@ -2,7 +2,7 @@
 
     class <- part <- formula        a suspect: this part of the model, named by this formula, speaks for this class
 
-The recipe (`run.py`) knows these nouns alone. Channels of an image model, neurons of a text model and heads of a
+The recipe (`run_parts.py`) knows these nouns alone. Channels of an image model, neurons of a text model and heads of a
 CLIP-like model each bring their own `Parts`.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -92,6 +93,12 @@ class Suspect:
     shift: float | None
     q: float | None
     why: str
+
+    @property
+    def key(self) -> int:
+        """A number that depends on class and concept alone, so that a suspect is drawn for alike whatever stands beside
+        it."""
+        return crc32(f"{self.target} {self.concept}".encode())
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,14 +210,15 @@ class Labelled:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """What repairs are chosen and tested on; no item is in two of them.
+    """What repairs are chosen and tested on; none that is tested on chooses anything.
 
     Attributes
     ----------
     validation, test:
         Items on which the concept tells little of the class (the shift split, halved).
     ordinary, ordinary_test:
-        Items as the data have them: to choose by, and to report the price on.
+        Items as the data have them: to choose by, and to report the price on. Without a shift split the validation and
+        test items are among them.
     """
 
     validation: Labelled
@@ -268,6 +276,10 @@ class Parts(Protocol):
 
     def read(self, inputs: Sequence[Any]) -> Any:
         """What is kept of inputs, so that the model can be asked again with changes."""
+        ...
+
+    def take(self, held: Any, rows: Int[np.ndarray, " row"]) -> Any:
+        """Some of what was read."""
         ...
 
     def answer(self, held: Any, change: Change = NO_CHANGE) -> Float[np.ndarray, "item klass"]:

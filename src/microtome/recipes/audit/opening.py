@@ -113,7 +113,7 @@ def without_classes(data: ImageData) -> ImageData:
 
 def the_run(
     run: Path | str | Dissection | None, model: Model | TextModel, layer: str | None, data: ItemData, *, out: Path,
-    seed: int, progress: Progress,
+    seed: int, overwrite: bool, progress: Progress,
 ) -> Dissection:  # fmt: skip
     """The dissection that is given, or the one that stands beside the audit, or a new one.
 
@@ -133,6 +133,12 @@ def the_run(
         same = found.manifest["data"]["fingerprint"] == data.fingerprint() and found.manifest["seed"] == seed
         if _matches(found, model, site) and same:
             return found
+        if not overwrite:
+            raise RunError(
+                f"{place} is in the way: it is a run of another model, layer or data.",
+                expected="a free folder for the dissection beside the audit",
+                next_step="choose another --out, name the run with --run, or add --overwrite",
+            )
     settings = DissectSettings(seed=seed, permutations=100)
     return dissect(
         model, layer, data, out=place, settings=settings, overwrite=True, progress=progress,

@@ -97,6 +97,7 @@ class Paster:
         self.class_names = frozenset(name.casefold() for name in (*hosts.classes, *donors.classes))
         self.plan = lru_cache(maxsize=4096)(self._plan)
         self._rows = lru_cache(maxsize=4096)(self._donor_rows)
+        self._kept_of = lru_cache(maxsize=4096)(self._kept)
 
     def label(self, output: int) -> int:
         """The hosts' class of an output of the model."""
@@ -126,7 +127,7 @@ class Paster:
             If there is no segment of the concept, or none of any other concept of its category.
         """
         plan = self.plan(suspect.concept, suspect.target, source)
-        generator = np.random.default_rng([self._settings.seed, 47, suspect.number, source + 1, half == CONFIRM])
+        generator = np.random.default_rng([self._settings.seed, 47, suspect.key, source + 1, half == CONFIRM])
         hosts = self.hosts_of(plan, half)
         hosts = generator.permutation(hosts) if likely is None else hosts[np.argsort(likely[hosts], kind="stable")]
         rows = self._rows(plan.concept)
@@ -162,7 +163,8 @@ class Paster:
         for _ in range(self._settings.draws):
             other, lender = self._lender(plan, covered, generator)
             controls.append(self._put(plan, other, host, lender, covered, spot))
-        return after, controls
+        # A control that finds no room is no control.
+        return (after, controls) if all(control.changed.any() for control in controls) else None
 
     def _lender(self, plan: Plan, size: float, generator: np.random.Generator) -> tuple[Formula, int]:
         """A control and an image that lends it; laid over the host, it is to be about as large as the concept."""
@@ -200,9 +202,10 @@ class Paster:
 
     def protected(self, plan: Plan, host: int) -> Bool[np.ndarray, "height width"]:
         """Pixels of what makes the host what it is."""
-        if self._settings.over_defining or not plan.protected:
+        names = plan.protected if plan.source != ANY else self._kept_of(int(self.truth[host]), plan.target)
+        if self._settings.over_defining or not names:
             return np.zeros(self.hosts.maps.shape[1:], bool)
-        return self.hosts.holds(disjoin(*(Leaf(name) for name in plan.protected)), host)
+        return self.hosts.holds(disjoin(*(Leaf(name) for name in names)), host)
 
     def _cases(self, plan: Plan, kept: list[tuple[int, Pasted, list[Pasted]]]) -> Cases:
         over = "in" if plan.rival is None else f"in place of {words(plan.rival)}"
@@ -223,15 +226,15 @@ class Paster:
 
         The control does the same to as large a region elsewhere in the image.
         """
-        if not knows(self.hosts, suspect.concept):
+        if not knows(self.hosts, suspect.concept) or suspect.target not in self._label_of:
             return None
         plan = self.plan(suspect.concept, suspect.target, source)
         covered = share_in(self.hosts, suspect.concept)
         fit = (self.truth == suspect.target) & self.right & ~self.half & (covered >= CUTTABLE) & (covered <= 0.5)
-        generator = np.random.default_rng([self._settings.seed, 53, suspect.number])
+        generator = np.random.default_rng([self._settings.seed, 53, suspect.key])
         chosen = generator.permutation(np.flatnonzero(fit))[:count]
         against = None if source == ANY else self.label(source)
-        own = defining(self.shift or self.hosts, self.label(suspect.target), against=against, barred=self.class_names)
+        own = defining(self.telling, self.label(suspect.target), against=against, barred=self.class_names)
         guarded = [Leaf(name) for name in own if name not in atoms_of(suspect.concept)]
         kept: list[tuple[int, Pasted, list[Pasted]]] = []
         for host in chosen.tolist():
@@ -303,7 +306,13 @@ class Paster:
             others = self._allowed.get(target, frozenset())
             return tuple(sorted(name for name in allowed - others if name in self.hosts.local))
         against = self._label_of.get(target)
-        return defining(self.shift or self.hosts, self.label(source), against=against, barred=self.class_names)
+        return defining(self.telling, self.label(source), against=against, barred=self.class_names)
+
+    @property
+    def telling(self) -> Gallery:
+        """The images that tell what defines a class: the shift split where it is labelled with concepts."""
+        labelled = self.shift is not None and any(name in self.shift.table.by_name for name in self.hosts.local)
+        return self.shift if labelled and self.shift is not None else self.hosts
 
     @staticmethod
     def _new(other: Formula, barred: frozenset[str], kept: tuple[str, ...]) -> bool:

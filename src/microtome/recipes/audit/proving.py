@@ -174,6 +174,10 @@ def confirm(parts: Parts, tried: Tried, settings: AuditSettings, others: Sequenc
     """The suspect on fresh inputs of the class on which it was strongest. The verdict comes later (`settle`)."""
     suspect, source = tried.suspect, tried.source
     asked = ask(parts, parts.cases(suspect, source, settings.cases, CONFIRM), suspect.target)
+    if not asked.right.any():
+        return nothing_tested(
+            suspect, f"No {parts.item} of the half that counts could be changed and was answered rightly."
+        )
     test = flip_test(asked.turned[asked.right], asked.control[asked.right], seed=settings.seed)
     explored = ask(parts, parts.cases(suspect, source, settings.cases, EXPLORE), suspect.target)
     without = _without(parts, suspect, explored, asked, settings)

@@ -6,14 +6,14 @@
     DFR        the last layer trained on items in groups of equal weight (the comparison)
 
 Of each kind the setting is taken that is best for the worst group of the validation half and costs at most `price`
-points of accuracy on the data's own half; where none is better than nothing, it says so. A group is a class with or
-without the concept.
+points of accuracy on the data's own half (last layers learn from one half of these and are chosen on the other); where
+none is better than nothing, it says so. A group is a class with or without the concept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -32,6 +32,7 @@ BETTER = 1e-9
 CAUTION = 0.75
 """Of the price so much may be spent on the half that is chosen by: on the other half it is more as often as less."""
 KINDS = ("none", "ablate", "erase", "retrain", "DFR")
+LEARNT = ("retrain", "DFR")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,17 +117,18 @@ def repair(parts: Parts, proof: Proof, settings: AuditSettings) -> Repairs | Non
     splits = parts.splits(suspect, proof.source)
     if splits is None:
         return None
-    base = _scored(parts, suspect, splits, "none", NO_CHANGE)
+    shown = _Shown.of(parts, splits, settings.seed)
+    base = {kind: _scored(parts, suspect, shown.checked(kind), "none", NO_CHANGE) for kind in KINDS}
     best: dict[str, _Scored] = {}
-    for kind, change in _candidates(parts, proof, splits, settings):
-        found = _scored(parts, suspect, splits, kind, change)
-        cheap = 100 * (base.ordinary - found.ordinary) <= CAUTION * settings.price
-        if cheap and found.worst > max(base.worst, best[kind].worst if kind in best else 0.0) + BETTER:
+    for kind, change in _candidates(parts, proof, shown.trained, settings):
+        found = _scored(parts, suspect, shown.checked(kind), kind, change)
+        cheap = 100 * (base[kind].ordinary - found.ordinary) <= CAUTION * settings.price
+        if cheap and found.worst > max(base[kind].worst, best[kind].worst if kind in best else 0.0) + BETTER:
             best[kind] = found
-    rows = [_tested(parts, proof, splits, kind, best.get(kind, base), settings, chosen=kind in best) for kind in
+    rows = [_tested(parts, proof, splits, kind, best.get(kind, base[kind]), settings, chosen=kind in best) for kind in
             _offered(parts)]  # fmt: skip
     own = [row for row in rows if row.kind not in ("none", "DFR") and row.chosen]
-    leading = max(own, key=lambda row: best[row.kind].worst, default=rows[0])
+    leading = max(own, key=lambda row: best[row.kind].worst - base[row.kind].worst, default=rows[0])
     names = _group_names(parts, suspect)
     group = _group(splits.test, suspect)
     return Repairs(
@@ -135,10 +137,45 @@ def repair(parts: Parts, proof: Proof, settings: AuditSettings) -> Repairs | Non
     )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What settings are chosen on. A last layer is trained on one half of it and chosen on the other; nothing else
+    learns, so it is chosen on all."""
+
+    whole: Splits
+    trained: Splits
+    rest: Splits
+
+    @staticmethod
+    def of(parts: Parts, splits: Splits, seed: int) -> _Shown:
+        one, other = _split(parts, splits.validation, seed), _split(parts, splits.ordinary, seed)
+        trained = replace(splits, validation=one[0], ordinary=other[0])
+        return _Shown(splits, trained, replace(splits, validation=one[1], ordinary=other[1]))
+
+    def checked(self, kind: str) -> Splits:
+        """What a kind of repair is chosen on."""
+        return self.rest if kind in LEARNT else self.whole
+
+
+def _split(parts: Parts, items: Labelled, seed: int) -> tuple[Labelled, Labelled]:
+    """Items in two, every group in halves."""
+    generator = np.random.default_rng([seed, 101])
+    first = np.zeros(len(items), bool)
+    group = 2 * items.truth + items.shows
+    for number in np.unique(group):
+        own = generator.permutation(np.flatnonzero(group == number))
+        first[own[: len(own) // 2]] = True
+    halves = []
+    for chosen in (first, ~first):
+        rows = np.flatnonzero(chosen)
+        halves.append(Labelled(parts.take(items.held, rows), items.truth[rows], items.shows[rows], items.name))
+    return halves[0], halves[1]
+
+
 def _offered(parts: Parts) -> tuple[str, ...]:
     """Kinds of repair that the model has: last layers are trained anew only where there is one, directions taken out
     where parts share a space."""
-    barred = () if parts.last() is not None else ("retrain", "DFR")
+    barred = () if parts.last() is not None else LEARNT
     return tuple(kind for kind in KINDS if kind not in barred and (kind != "erase" or parts.erasable))
 
 

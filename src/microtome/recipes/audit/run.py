@@ -6,13 +6,13 @@ open -> dissect (or reuse) -> suspects -> proofs -> repairs -> effects of units 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from microtome._version import __version__
-from microtome.core.errors import MicrotomeError, OptionError
+from microtome.core.errors import MicrotomeError, ModelError, OptionError, RunError
 from microtome.data.base import ItemData
 from microtome.models.load import load_any
 from microtome.models.model import Model
@@ -59,6 +59,8 @@ class AuditInputs:
         Where the repaired weights go (.safetensors).
     write_cases:
         A folder for the cases of proved faults, as training data.
+    overwrite:
+        Replace a dissection of another model or data that stands beside the audit; `audit` sets it.
     """
 
     shift: ItemData | str | Path | None = None
@@ -69,6 +71,7 @@ class AuditInputs:
     also: tuple[str, ...] = ()
     write: Path | None = None
     write_cases: Path | None = None
+    overwrite: bool = False
 
 
 def audit(
@@ -128,6 +131,8 @@ def audit(
             expected="a classifier, or a CLIP-like model",
         )
     _check_names(loaded.classes, inputs, settings)
+    _check_places(Path(out), inputs, overwrite=overwrite)
+    inputs = replace(inputs, overwrite=overwrite)
     beside = [load_any(spec) for spec in inputs.also]
     subject = open_subject(loaded, layer, data, inputs, settings, out=Path(out), progress=progress)
     draft = RunDraft(Path(out), plan=_plan(subject, settings), overwrite=overwrite)
@@ -135,10 +140,10 @@ def audit(
         parts = subject.parts(progress)
         others = [other_model(each, parts.classes) for each in beside]
         audited = audit_parts(parts, settings, others=others, memory=Memory(draft.cache), progress=progress)
-        notes = _written(subject, audited, inputs, settings)
         tables, more = _tables(subject, parts, audited, settings, draft, command, progress)
         for name, rows in tables.items():
             draft.table(name, make_table(name, rows))
+        notes = _written(subject, audited, inputs, settings)
         draft.manifest(_manifest(subject, parts, audited, others, settings, command, [*notes, *more]))
         _report(draft)
         return Audit(draft.finish())
@@ -156,6 +161,21 @@ def _check_names(classes: Sequence[str], inputs: AuditInputs, settings: AuditSet
     for option, name in (("--target", settings.target), ("--source", settings.source)):
         if name:
             number_of(name, classes, option)
+
+
+def _check_places(out: Path, inputs: AuditInputs, *, overwrite: bool) -> None:
+    """Raise RunError where a folder that is to be written is taken, before anything is made."""
+    if not overwrite and (out / "manifest.json").exists():
+        raise RunError(
+            f"{out} holds a run already.",
+            expected="a new folder",
+            next_step="choose another --out, or add --overwrite to replace it",
+        )
+    folder = inputs.write_cases
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        raise RunError(
+            f"{folder} is not empty.", expected="a new or empty folder for the cases", next_step="name another"
+        )
 
 
 def _plan(subject: Subject, settings: AuditSettings) -> dict[str, Any]:
@@ -195,8 +215,12 @@ def _written(subject: Subject, audited: Audited, inputs: AuditInputs, settings: 
             notes.append("No weights were written: no repair helps within the price.")
         else:
             proof, change = chosen
-            said = subject.write_repair(change, inputs.write)
-            notes.append(f"{said} It mends: {proof.suspect.words}.")
+            try:
+                said = subject.write_repair(change, inputs.write)
+                notes.append(f"{said} It mends: {proof.suspect.words}.")
+            except ModelError as error:
+                # What was found is worth more than the file.
+                notes.append(f"No weights were written: {error.what}")
     return notes
 
 

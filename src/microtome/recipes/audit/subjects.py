@@ -101,14 +101,23 @@ def open_subject(
     return open_unit_subject(model, layer, data, inputs, settings, out=out, progress=progress)
 
 
+_ALONE = ("--overwrite", "--json")
+_WITH_VALUE = ("--out", "--write", "--write-cases", "--fail-on")
+
+
 def repeated(command: Sequence[str], more: Sequence[str]) -> str:
-    """The command with further words, written for a shell; `--out` gets another folder."""
+    """The command with further words, written for a shell; `--out` gets another folder, nothing else is written."""
     import shlex
 
-    words = list(command)
-    for place, word in enumerate(words):
-        if word == "--out" and place + 1 < len(words):
-            words[place + 1] = f"{words[place + 1].rstrip('/')}-one"
-        elif word.startswith("--out="):
-            words[place] = f"{word.rstrip('/')}-one"
-    return shlex.join([*words, *more])
+    words, kept, out = list(command), [], "runs/audit"
+    while words:
+        word = words.pop(0)
+        name, given, value = word.partition("=")
+        if name in _ALONE:
+            continue
+        if name in _WITH_VALUE:
+            value = value if given else (words.pop(0) if words else "")
+            out = value if name == "--out" else out
+            continue
+        kept.append(word)
+    return shlex.join([*kept, "--out", f"{out.rstrip('/')}-one", *more])

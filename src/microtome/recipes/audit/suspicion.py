@@ -63,7 +63,7 @@ class Seen:
     """
 
     data: Bool[np.ndarray, " item"]
-    shift: Bool[np.ndarray, " item"] | None
+    shift: Bool[np.ndarray, " shifted"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Classes:
     """Classes of the items, as outputs of the model; -1 = unknown."""
 
     data: Int[np.ndarray, " item"]
-    shift: Int[np.ndarray, " item"] | None
+    shift: Int[np.ndarray, " shifted"] | None
 
 
 def rank_suspects(
@@ -108,7 +108,7 @@ def rank_suspects(
         gap = row.share - (row.others if row.shift is None else row.shift)
         if not labelled:
             kept.append((row.candidate.loudness, row, corrected))
-        elif gap >= GAP and (row.shift is None or corrected <= fdr):
+        elif gap >= GAP - 1e-9 and (row.shift is None or corrected <= fdr):
             kept.append((gap, row, corrected))
     kept.sort(key=lambda entry: (-entry[0], length(entry[1].candidate.concept), str(entry[1].candidate.concept)))
     return _named(_distinct(kept, seen), names, most=most, labelled=labelled, text=text, given=given)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from microtome.core.concept_words import spoken
-from microtome.core.errors import DataError
+from microtome.core.errors import DataError, OptionError
 from microtome.core.formula import Formula, Leaf
 from microtome.core.parse import parse
 from microtome.data.text.base import TextData
@@ -168,7 +168,13 @@ class TextParts:
     def sources(self, suspect: Suspect) -> list[int]:
         """The other labels."""
         if self._settings.source:
-            return [number_of(self._settings.source, self.classes, "--source")]
+            source = number_of(self._settings.source, self.classes, "--source")
+            if source not in self.known or source == suspect.target:
+                raise OptionError(
+                    f"--source is '{self._settings.source}', of which there is nothing to be changed.",
+                    expected="another class than --target, of which the data have items",
+                )
+            return [source]
         return [output for output in self.known if output != suspect.target]
 
     def cases(self, suspect: Suspect, source: int, count: int, half: str) -> Cases:
@@ -188,7 +194,7 @@ class TextParts:
     def _edited(
         self, suspect: Suspect, fit: Bool[np.ndarray, " item"], makes: bool, count: int, seed: list[int], source: int
     ) -> Cases:
-        generator = np.random.default_rng([self._settings.seed, 89, suspect.number, *map(int, seed)])
+        generator = np.random.default_rng([self._settings.seed, 89, suspect.key, *map(int, seed)])
         ways = list(self._ways(suspect, makes))
         if not ways:
             raise DataError(
@@ -225,7 +231,12 @@ class TextParts:
                     said = f"{suspect.words} {'put in' if makes else 'taken out'} (the planted cue {name})"
                     yield said, way
             return
-        assert isinstance(suspect.concept, Leaf)
+        if not isinstance(suspect.concept, Leaf):
+            raise DataError(
+                f"'{suspect.words}' has several terms; an edit changes one.",
+                expected="a single concept of the texts",
+                next_step="audit its terms one by one",
+            )
         for edit in self._book.plan(suspect.concept, suspect.concept).edits:
             if edit.makes == makes:
                 yield edit.doing, self._planned(suspect, edit, makes)
@@ -280,6 +291,10 @@ class TextParts:
     def read(self, inputs: Sequence[Texts]) -> HeldTexts:
         """See `TextUnits.read`."""
         return self.asked.read(inputs)
+
+    def take(self, held: Any, rows: Int[np.ndarray, " row"]) -> Any:
+        """Some of what was read."""
+        return self.asked.take(held, rows)
 
     def answer(self, held: HeldTexts, change: Change = NO_CHANGE) -> Float[np.ndarray, "item klass"]:
         """See `TextUnits.answer`."""

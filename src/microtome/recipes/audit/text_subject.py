@@ -232,7 +232,9 @@ def open_text_subject(
     if settings.concept:
         known_concepts(settings.concept, names)
     allowed = read_allowed(inputs.allow, classes=list(opened.classes), concepts=names)
-    run = the_run(inputs.run, model, layer, opened, out=out, seed=settings.seed, progress=progress)
+    run = the_run(inputs.run, model, layer, opened, out=out, seed=settings.seed, overwrite=inputs.overwrite,
+        progress=progress,
+    )  # fmt: skip
     return TextSubject(model, run, opened, shift, allowed, inputs, settings)
 
 

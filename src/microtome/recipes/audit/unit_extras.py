@@ -90,7 +90,8 @@ def direction_tables(
     for proof in audited.proofs:
         concepts.setdefault(str(proof.suspect.concept), proof.suspect.concept)
     gallery = parts.donors
-    rows_of = np.arange(min(len(gallery), WEIGHED_ON))
+    drawn = np.random.default_rng([seed, 97]).permutation(len(gallery))
+    rows_of = np.sort(drawn[:WEIGHED_ON])
     acts = activations_of(model, asked.site.layer, [gallery.pixels[row] for row in rows_of])
     held = np.zeros(len(rows_of), bool)
     held[np.random.default_rng([seed, 83]).permutation(len(rows_of))[: len(rows_of) // 2]] = True
@@ -98,11 +99,13 @@ def direction_tables(
     method = Net2Vec(cells=CELLS, draws=DRAWS, penalties=PENALTIES, steps=100, seed=seed)
     found: list[Row] = []
     paths: list[Row] = []
+    skipped: list[str] = []
     for text, concept in list(concepts.items())[:most]:
         masks = np.stack([_on_grid(gallery.holds(concept, int(row)), grid) for row in rows_of])
         try:
             one = method.fit(acts, masks, asked.site, text, heldout=held)
-        except DataError:
+        except DataError as error:
+            skipped.append(f"The direction of {text} was not weighed: {error.what}")
             continue
         atoms = [leaf.name for leaf in leaves(concept) if isinstance(leaf, Leaf)]
         found.append({
@@ -112,7 +115,7 @@ def direction_tables(
             "units": asked.site.units, "auroc": False, "images": one.images_searched + one.images_heldout,
         })  # fmt: skip
         paths += [{"concept": text, "units": units, "iou": iou} for units, iou in one.path]
-    return found, paths, []
+    return found, paths, skipped
 
 
 def link_rows(model: Model, asked: UnitModel, parts: ImageParts) -> tuple[list[Row], list[str]]:
@@ -124,7 +127,8 @@ def link_rows(model: Model, asked: UnitModel, parts: ImageParts) -> tuple[list[R
     before = previous_site(model, asked.site)
     if before is None:
         return [], ["Units were not linked to a layer before: there is none of the kind."]
-    pixels = [parts.hosts.pixels[row] for row in range(min(LINKED_ON, len(parts.hosts)))]
+    drawn = np.random.default_rng(LINKED_ON).permutation(len(parts.hosts))[:LINKED_ON]
+    pixels = [parts.hosts.pixels[row] for row in np.sort(drawn)]
     own = activations_of(model, asked.site.layer, pixels)
     other = activations_of(model, before.layer, pixels)
     correlation = _correlations(own.mean(axis=(2, 3)), other.mean(axis=(2, 3)))

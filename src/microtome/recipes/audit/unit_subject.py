@@ -143,5 +143,7 @@ def open_unit_subject(
     """The model's units, with the dissection that names them: given, found beside the audit, or made."""
     images = open_all(data, inputs, settings)
     named_on = without_classes(images.data)
-    run = the_run(inputs.run, model, layer, named_on, out=out, seed=settings.seed, progress=progress)
+    run = the_run(inputs.run, model, layer, named_on, out=out, seed=settings.seed, overwrite=inputs.overwrite,
+        progress=progress,
+    )  # fmt: skip
     return UnitSubject(model, run, images, inputs, settings)
