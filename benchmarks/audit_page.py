@@ -26,8 +26,8 @@ def write_page(
         "training images each) learned the planted world with some shortcuts on and some off. What each *really uses* "
         "is measured without the audit, by drawing the same scene again with the cue alone changed, beside a change of "
         "something else: at least 10 points more flips, interval above 0.", "",
-        f"- Really used: {len(used)} of {sum(row.on for row in rows)} that were on "
-        f"(and {sum(row.used.used for row in off)} of {len(off)} that were off).",
+        f"- Really used: {sum(row.on for row in used)} of {sum(row.on for row in rows)} that were on, and "
+        f"{sum(row.used.used for row in off)} of {len(off)} that were off.",
         f"- **Proved by the audit: {len(proved)} of {len(used)} used ones** ({len(proved) / max(len(used), 1):.0%}, "
         f"interval {low:.0%} to {high:.0%}).",
         f"- **Proved although off: {len(wrong)} of {len(off)}.**",

@@ -34,7 +34,7 @@ def scenes_audit(scenes_run: Dissection, tmp_path_factory: pytest.TempPathFactor
         run=scenes_run.path, write=folder / "mended.safetensors", write_cases=folder / "cases",
         also=("world:scenes",),
     )  # fmt: skip
-    settings = AuditSettings(images=960, directions=1, suspects=12)
+    settings = AuditSettings(images=960, directions=1, suspects=9)
     return audit(
         data=f"world@{IMAGES}", out=folder / "run", inputs=inputs, settings=settings,
         command=("microtome", "audit", "world:scenes", "--out", "runs/audit"),

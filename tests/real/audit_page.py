@@ -41,7 +41,7 @@ CLASSES = (
 )  # fmt: skip
 """Fixed before any run: what drives or stands in streets, and what lies behind them."""
 SETTINGS = AuditSettings(
-    images=1000, suspects=24, cases=40, trials=8, draws=2, directions=2, place="own", batch_size=8
+    images=1000, suspects=24, cases=60, trials=8, draws=2, directions=2, place="own", batch_size=8
 )  # fmt: skip
 AT_RANDOM = replace(SETTINGS, place="random", scale=0.7, suspects=12, directions=0)
 

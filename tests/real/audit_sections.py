@@ -107,8 +107,9 @@ def _findings(run: Audit) -> str:
     )  # fmt: skip
     return (
         "## All suspects\n\n*Proved*: the difference to the control is at least 10 points, its interval above 0, and q "
-        "(p over all suspects) at most 5 %. *Refuted*: the whole interval is below 10 points. *Covers*: share of the "
-        f"picture that the concept, and the control, covers.\n\n{table(heads, rows)}"
+        "(p over all suspects) at most 5 %. *Refuted*: the whole interval is below 10 points, by the bootstrap shown "
+        "and by Wilson's bounds. *Covers*: share of the picture that the concept, and the control, covers.\n\n"
+        f"{table(heads, rows)}"
     )
 
 

@@ -11,17 +11,20 @@ import numpy as np
 import pytest
 import torch
 
+from microtome.core.formula import Leaf
 from microtome.data.open import open_data
 from microtome.data.restrict import Subset
 from microtome.models.intervene import intervene
 from microtome.models.model import Model
 from microtome.recipes.audit import effect_tables, writing
 from microtome.recipes.audit.effect_tables import Measured
-from microtome.recipes.audit.nouns import Change
+from microtome.recipes.audit.image_parts import ImageParts
+from microtome.recipes.audit.nouns import ANY, EXPLORE, Change, Suspect
 from microtome.recipes.audit.result import Audit
 from microtome.recipes.audit.run import AuditInputs, audit
 from microtome.recipes.audit.run_parts import audit_parts
 from microtome.recipes.audit.settings import AuditSettings
+from microtome.recipes.audit.unit_model import UnitModel
 from microtome.recipes.audit.unit_subject import open_unit_subject
 from microtome.recipes.dissect import dissect
 from microtome.recipes.dissect_settings import DissectSettings
@@ -35,7 +38,7 @@ pytestmark = pytest.mark.slow
 LAYER = "features.12"
 UNITS = (20, 25, 30, 83, 118, 153, 186, 194, 230, 264, 312, 327, 333, 348, 361, 398, 404, 408, 411, 412, 453, 466, 484)
 CLASSES = ("cab", "traffic light", "convertible")
-FRAMES = 40
+FRAMES = 30
 SETTINGS = AuditSettings(
     images=1000, suspects=2, cases=10, trials=2, draws=2, directions=0, place="own", batch_size=8
 )  # fmt: skip
@@ -65,13 +68,22 @@ def made(shared: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
         settings=DissectSettings(units=UNITS, permutations=10),
     )  # fmt: skip
     model = squeezenet(root, named=True)
-    hosts = [*range(404, 1000, 14), *(model.classes.index(name) for name in CLASSES)]
+    hosts = [*range(404, 1000, 17), *(model.classes.index(name) for name in CLASSES)]
     inputs = AuditInputs(hosts=ImageNetSamples(samples, sorted(set(hosts))), run=named.path, classes=CLASSES)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(effect_tables, "MOST_ITEMS", {False: 8})
+        patch.setattr(effect_tables, "MOST_ITEMS", {False: 6})
         patch.setattr(writing, "SHOWN", 2)
         run = audit(model, LAYER, data, out=folder / "audit", inputs=inputs, settings=SETTINGS)
     return Made(run, model, data, inputs, folder)
+
+
+@pytest.fixture(scope="module")
+def parts(made: Made) -> ImageParts:
+    """The same once more, in memory."""
+    subject = open_unit_subject(
+        made.model, LAYER, made.data, made.inputs, SETTINGS, out=made.folder / "again", progress=silent
+    )
+    return subject.parts(silent)
 
 
 def test_every_suspect_has_a_verdict(made: Made) -> None:
@@ -89,9 +101,15 @@ def test_every_suspect_has_a_verdict(made: Made) -> None:
     }
 
 
-def test_controls_cover_as_much_as_what_they_stand_beside(made: Made) -> None:
+def test_controls_cover_as_much_as_what_they_stand_beside(made: Made, parts: ImageParts) -> None:
     for row in made.run.findings:
         assert row["control_changed"] == pytest.approx(row["changed"], rel=0.2)
+    # What is small and what fills a third of a frame, drawn often.
+    for name, low, high in (("sign", 0.0, 0.05), ("car", 0.02, 0.2), ("sky", 0.1, 0.5), ("road", 0.2, 0.6)):
+        suspect = Suspect(0, made.model.classes.index("cab"), Leaf(name), name, (), 0.0, 0.0, None, None, "")
+        cases = parts.paster.cases(suspect, ANY, 30, EXPLORE)
+        assert low < cases.changed < high
+        assert cases.control_changed == pytest.approx(cases.changed, rel=0.2)
 
 
 def test_nothing_is_repaired_where_the_hosts_are_not_labelled(made: Made) -> None:
@@ -99,11 +117,7 @@ def test_nothing_is_repaired_where_the_hosts_are_not_labelled(made: Made) -> Non
     assert all(row["repair"] is None and row["reverse"] is None for row in made.run.findings)
 
 
-def test_one_seed_gives_one_audit_and_hosts_are_never_of_the_class(made: Made) -> None:
-    subject = open_unit_subject(
-        made.model, LAYER, made.data, made.inputs, SETTINGS, out=made.folder / "again", progress=silent
-    )
-    parts = subject.parts(silent)
+def test_one_seed_gives_one_audit_and_hosts_are_never_of_the_class(made: Made, parts: ImageParts) -> None:
     again = audit_parts(parts, SETTINGS)
     assert len(again.proofs) == len(made.run.findings)
     for proof, row in zip(again.proofs, made.run.findings, strict=True):
@@ -154,11 +168,9 @@ def _literal(made: Made, number: int) -> np.ndarray:
         return (gradient * acts).sum(dim=(1, 2)).numpy()
 
 
-def test_a_unit_cut_by_what_follows_alone_is_a_unit_cut_in_the_whole_network(made: Made) -> None:
-    subject = open_unit_subject(
-        made.model, LAYER, made.data, made.inputs, SETTINGS, out=made.folder / "again", progress=silent
-    )
-    asked = subject.asked
+def test_a_unit_cut_by_what_follows_alone_is_a_unit_cut_in_the_whole_network(made: Made, parts: ImageParts) -> None:
+    asked = parts.asked
+    assert isinstance(asked, UnitModel)
     hosts = made.inputs.hosts
     assert isinstance(hosts, ImageNetSamples)
     pixels = [made.model.preprocess.cropped(hosts.read(i).pixels) for i in range(0, 36, 3)]

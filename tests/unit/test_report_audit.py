@@ -216,7 +216,7 @@ def test_repairs_stand_side_by_side_with_what_they_cost(run: Path) -> None:
     assert "within the limit of 2 points" in said
     assert "snow → car ablate 35 % → 77 % +42 +30 to +54 0.6 helps; chosen" in said
     assert "erase 35 % → 71 % +36 +24 to +48 gains 0.4 helps" in said
-    assert "retrain 35 % none – – no setting was better" in said
+    assert "retrain 35 % none – – none was better within the price" in said
     assert "DFR 35 % → 80 % +45 +33 to +57 3.2 costs too much" in said
     page = text_of(run / LEADING)
     assert "boat with it 50 35 % 77 % 71 % 35 % 80 %" in page

@@ -61,12 +61,19 @@ class FlipTest:
         The one minus the other, with its interval.
     p:
         Two-sided, of the difference; NaN without a case.
+    ahead, behind:
+        Cases that the change turned more often than the control did, and less often.
+    least:
+        The smallest difference that a case can have: 1 / draws.
     """
 
     turned: Rate
     control: Mean
     difference: Mean
     p: float
+    ahead: Rate | None = None
+    behind: Rate | None = None
+    least: float = 1.0
 
 
 def rate_of(hits: Bool[np.ndarray, " case"]) -> Rate:
@@ -88,7 +95,10 @@ def flip_test(turned: Bool[np.ndarray, " case"], control: Bool[np.ndarray, "case
     after = turned.astype(np.float64)
     beside: Float[np.ndarray, " case"] = control.mean(axis=1, dtype=np.float64) if len(control) else after
     tested = paired_change(np.zeros(len(after)), after, beside, seed=seed)
-    return FlipTest(rate_of(turned), tested.control, tested.difference, tested.p)
+    return FlipTest(
+        rate_of(turned), tested.control, tested.difference, tested.p, rate_of(after > beside), rate_of(after < beside),
+        1.0 / max(control.shape[1], 1),
+    )  # fmt: skip
 
 
 def verdict_of(test: FlipTest, q: float, *, fdr: float) -> Verdict:
@@ -102,10 +112,9 @@ def verdict_of(test: FlipTest, q: float, *, fdr: float) -> Verdict:
 
 
 def upper_end(test: FlipTest) -> float:
-    """Upper end of the difference that few cases leave open, though none of them turned (the bootstrap then says 0).
-
-    d + sqrt((u1 - p1)^2 + (p2 - l2)^2) with Wilson's u1 of the change and the control's l2: Newcombe 1998, method 10.
-    """
-    above = test.turned.high - test.turned.rate
-    below = test.control.mean - test.control.low
-    return test.difference.mean + math.hypot(above, below)
+    """Upper end of the difference by Wilson's bounds, which few cases widen though none of them turned (there the
+    bootstrap says 0): of the share of cases that the change turned more often than the control, less the share of the
+    others; -inf where these are not known."""
+    if test.ahead is None or test.behind is None:
+        return -math.inf
+    return test.ahead.high - test.least * test.behind.low

@@ -41,7 +41,7 @@ def _any_repairs(view: AuditView) -> bool:
 
 
 def _audited(view: AuditView) -> str:
-    images = view.manifest["data"].get("images")
+    images = view.summary.get("images") or view.manifest["data"].get("images")
     shown = view.items(int(images)) if images else view.nouns.items
     units = view.manifest["model"].get("units")
     taken = f", looked at through {view.parts(int(units))}" if units else ""

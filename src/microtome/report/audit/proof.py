@@ -22,9 +22,9 @@ from microtome.report.decompose import cells
 
 ROOT = "../../"
 SHORT = {
-    "proved": "The network leans on it: putting it in turns answers, and the control does not.",
+    "proved": "The network leans on it: putting it in turns answers far more often than the control does.",
     "not proved": "The evidence does not decide it.",
-    "refuted": "It was suspect, but putting it in hardly turns an answer.",
+    "refuted": "It was suspect, but putting it in turns hardly more answers than the control does.",
 }
 PATH_OPEN = 8
 

@@ -65,7 +65,7 @@ def _line(row: Row) -> list[cells.Cell]:
         return [
             cells.Cell(kind, row["kind"]), cells.share(row["worst_before"], whole=1.0), cells.Cell("none", num=True),
             cells.Cell(words.MISSING, num=True), cells.Cell(words.MISSING, num=True),
-            cells.Cell("no setting was better", quiet=True),
+            cells.Cell("none was better within the price", quiet=True),
         ]  # fmt: skip
     spread = _bare(points_between(row["worst_low"], row["worst_high"])) or words.MISSING
     said = f"{words.share(row['worst_before'])} → {words.share(row['worst'])}"
