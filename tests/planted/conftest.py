@@ -36,7 +36,7 @@ def scenes_audit(scenes_run: Dissection, tmp_path_factory: pytest.TempPathFactor
     )  # fmt: skip
     settings = AuditSettings(images=960, directions=1, suspects=9)
     return audit(
-        data=f"world@{IMAGES}", out=folder / "run", inputs=inputs, settings=settings,
+        data="world@960", out=folder / "run", inputs=inputs, settings=settings,
         command=("microtome", "audit", "world:scenes", "--out", "runs/audit"),
     )  # fmt: skip
 

@@ -64,6 +64,8 @@ def write_index(results: Sequence[tuple[RealRun, Dissection]], out: Path) -> Non
         "[world-clip.md](world-clip.md).",
         "SqueezeNet 1.1 audited: what twenty classes lean on, with segments of street scenes pasted into ImageNet's "
         "pictures: [squeezenet-audit.md](squeezenet-audit.md).",
+        "Ten small networks whose shortcuts are known, audited: [audit-world.md](audit-world.md), made by "
+        "`python -m benchmarks.audit_world`.",
         "    make results",
     ))  # fmt: skip
     (out / "README.md").write_text(text + "\n", encoding="utf-8")

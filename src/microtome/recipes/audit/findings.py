@@ -12,6 +12,8 @@ from microtome.recipes.audit.repairing import Repair, Repairs
 from microtome.recipes.audit.run_parts import Audited
 
 Row = dict[str, Any]
+UNHARMED = 0.9
+"""Where fewer of the unchanged inputs are still right with the carriers cut, the sentence says so."""
 PLURAL = {"image": "images", "pair": "pairs", "sentence": "sentences"}
 
 
@@ -55,18 +57,21 @@ def carried_sentence(parts: Parts, proof: Proof) -> str:
     left = _percent(without.rate.rate)
     beside = "" if math.isnan(without.control) else f" (without as many others {_percent(without.control)})"
     better = math.isnan(without.control) or without.rate.rate < without.control
-    if without.rate.rate <= ENOUGH * proof.test.turned.rate and better and without.still_right >= ENOUGH:
+    harmed = ""
+    if without.still_right < UNHARMED:
+        harmed = (
+            f" and of the unchanged {PLURAL.get(parts.item, parts.item)} only {_percent(without.still_right)} right"
+        )
+    if without.rate.rate <= ENOUGH * proof.test.turned.rate and better:
         verb = "carry" if others else "carries"
-        return f"{said} {verb} it; without {'them' if others else 'it'} {left}{beside}."
+        return f"{said} {verb} it; without {'them' if others else 'it'} {left}{beside}{harmed}."
     erased = ""
     if without.erased is not None and without.erased.rate < without.rate.rate:
         erased = f"; with the direction taken out along which it moves them {_percent(without.erased.rate)}"
-    plural = "s" if others else ""
-    return (
-        f"It is spread over many {_part(parts)}s: with the {others + 1} loudest cut it is still {left}{beside}{erased}."
-        if others
-        else f"Without the loudest {_part(parts)}{plural} it is {left}{beside}{erased}."
-    )
+    if not others:
+        return f"Without the loudest {_part(parts)} it is {left}{beside}{harmed}{erased}."
+    count = others + 1
+    return f"It is spread over many {_part(parts)}s: with the {count} loudest cut it is {left}{beside}{harmed}{erased}."
 
 
 def _titled(named: Named) -> str:

@@ -6,14 +6,15 @@
     DFR        the last layer trained on items in groups of equal weight (the comparison)
 
 Of each kind the setting is taken that is best for the worst group of the validation half and costs at most `price`
-points of accuracy on the data's own half (last layers learn from one half of these and are chosen on the other); where
-none is better than nothing, it says so. A group is a class with or without the concept.
+points of accuracy on the data's own half (of last layers these are the items that they learn from); where none is
+better than nothing, it says so. What is reported is of items that neither taught nor chose. A group is a class with or
+without the concept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -117,59 +118,23 @@ def repair(parts: Parts, proof: Proof, settings: AuditSettings) -> Repairs | Non
     splits = parts.splits(suspect, proof.source)
     if splits is None:
         return None
-    shown = _Shown.of(parts, splits, settings.seed)
-    base = {kind: _scored(parts, suspect, shown.checked(kind), "none", NO_CHANGE) for kind in KINDS}
+    base = _scored(parts, suspect, splits, "none", NO_CHANGE)
     best: dict[str, _Scored] = {}
-    for kind, change in _candidates(parts, proof, shown.trained, settings):
-        found = _scored(parts, suspect, shown.checked(kind), kind, change)
-        cheap = 100 * (base[kind].ordinary - found.ordinary) <= CAUTION * settings.price
-        if cheap and found.worst > max(base[kind].worst, best[kind].worst if kind in best else 0.0) + BETTER:
+    for kind, change in _candidates(parts, proof, splits, settings):
+        found = _scored(parts, suspect, splits, kind, change)
+        cheap = 100 * (base.ordinary - found.ordinary) <= CAUTION * settings.price
+        if cheap and found.worst > max(base.worst, best[kind].worst if kind in best else 0.0) + BETTER:
             best[kind] = found
-    rows = [_tested(parts, proof, splits, kind, best.get(kind, base[kind]), settings, chosen=kind in best) for kind in
+    rows = [_tested(parts, proof, splits, kind, best.get(kind, base), settings, chosen=kind in best) for kind in
             _offered(parts)]  # fmt: skip
     own = [row for row in rows if row.kind not in ("none", "DFR") and row.chosen]
-    leading = max(own, key=lambda row: best[row.kind].worst - base[row.kind].worst, default=rows[0])
+    leading = max(own, key=lambda row: best[row.kind].worst, default=rows[0])
     names = _group_names(parts, suspect)
     group = _group(splits.test, suspect)
     return Repairs(
         proof, tuple(rows), leading, tuple(names[n] for n in np.unique(group)),
         tuple(int((group == n).sum()) for n in np.unique(group)),
     )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class _Shown:
-    """What settings are chosen on. A last layer is trained on one half of it and chosen on the other; nothing else
-    learns, so it is chosen on all."""
-
-    whole: Splits
-    trained: Splits
-    rest: Splits
-
-    @staticmethod
-    def of(parts: Parts, splits: Splits, seed: int) -> _Shown:
-        one, other = _split(parts, splits.validation, seed), _split(parts, splits.ordinary, seed)
-        trained = replace(splits, validation=one[0], ordinary=other[0])
-        return _Shown(splits, trained, replace(splits, validation=one[1], ordinary=other[1]))
-
-    def checked(self, kind: str) -> Splits:
-        """What a kind of repair is chosen on."""
-        return self.rest if kind in LEARNT else self.whole
-
-
-def _split(parts: Parts, items: Labelled, seed: int) -> tuple[Labelled, Labelled]:
-    """Items in two, every group in halves."""
-    generator = np.random.default_rng([seed, 101])
-    first = np.zeros(len(items), bool)
-    group = 2 * items.truth + items.shows
-    for number in np.unique(group):
-        own = generator.permutation(np.flatnonzero(group == number))
-        first[own[: len(own) // 2]] = True
-    halves = []
-    for chosen in (first, ~first):
-        rows = np.flatnonzero(chosen)
-        halves.append(Labelled(parts.take(items.held, rows), items.truth[rows], items.shows[rows], items.name))
-    return halves[0], halves[1]
 
 
 def _offered(parts: Parts) -> tuple[str, ...]:
@@ -192,10 +157,15 @@ def _candidates(parts: Parts, proof: Proof, splits: Splits, settings: AuditSetti
         moved = moved_by(parts, explored)
         if moved is not None:
             yield "erase", Change("the direction along which the concept moves the parts taken out", direction=moved)
+    yield from _learnt(parts, proof, splits)
+
+
+def _learnt(parts: Parts, proof: Proof, splits: Splits) -> Iterator[tuple[str, Change]]:
+    """Last layers trained anew, one for each strength."""
     last = parts.last()
     if last is None:
         return
-    if explored is not None:
+    if proof.explored is not None:
         yield from _retrained(parts, proof, splits, last)
     yield from _dfr(parts, proof, splits, last)
 
