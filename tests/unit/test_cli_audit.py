@@ -108,10 +108,11 @@ def test_a_model_without_classes_is_refused(tmp_path: Path) -> None:
 
 
 def test_data_without_classes_that_the_model_knows_are_refused(run: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "zebra"
-    folder.mkdir(parents=True)
-    for number in range(4):
-        Image.new("RGB", (96, 96), (number, 0, 0)).save(folder / f"{number}.png")
+    for name in ("lion", "zebra"):
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (96, 96), (number, 0, 0)).save(folder / f"{number}.png")
     with nothing_new(tmp_path):
         outcome = microtome("audit", "world:scenes", "--data", tmp_path / "data", "--run", run, "--out", tmp_path / "x")
     refused(outcome, "zebra")
