@@ -43,10 +43,10 @@ test: lint types layers
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-whole test-parts
 
 test-whole: $(VENV)/made-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:cacheprovider tests/real tests/planted tests/web
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:cacheprovider tests/real tests/planted
 
 test-parts: $(VENV)/made-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:cacheprovider tests/unit tests/reference tests/contract tests/architecture
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:cacheprovider tests/unit tests/reference tests/contract tests/architecture tests/web
 
 results: $(VENV)/made-dev
 	$(BIN)/python -m tests.real.results --out docs/results

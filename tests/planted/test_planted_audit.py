@@ -105,11 +105,11 @@ def test_directions_beat_single_units_and_chance(scenes_audit: Audit) -> None:
 
 def test_an_innocent_concept_is_not_proved_and_runs_repeat(scenes_run: Dissection, tmp_path: Path) -> None:
     settings = AuditSettings(
-        concept="cloud", target="farm", source="village", images=480, directions=0, repair=False, cases=20
+        concept="cloud", target="farm", source="village", images=320, directions=0, repair=False, cases=20
     )
     inputs = AuditInputs(run=scenes_run.path)
     found = [
-        audit(data="world@480", out=tmp_path / name, inputs=inputs, settings=settings).findings for name in ("a", "b")
+        audit(data="world@320", out=tmp_path / name, inputs=inputs, settings=settings).findings for name in ("a", "b")
     ]
     assert found[0][0]["verdict"] != "proved"
     assert found[0][0]["rate"] <= 0.2
