@@ -44,8 +44,8 @@ def _scenes(out: Path, count: int, command: tuple[str, ...], *, as_json: bool) -
         result = dissect(data=f"world@{count}", out=out, overwrite=True, command=command, progress=progress)
         found = audit(
             data=f"world@{_audited(count)}", out=out.with_name(f"{out.name}-audit"), inputs=AuditInputs(run=out),
-            overwrite=True, settings=AuditSettings(directions=0, images=_audited(count)), command=_as_audit(out, count),
-            progress=progress,
+            overwrite=True, settings=AuditSettings(directions=0, suspects=8, images=_audited(count)),
+            command=_as_audit(out, count), progress=progress,
         )  # fmt: skip
     if as_json:
         typer.echo(json.dumps({**content_of(result), "audit": audit_content(found)}))
@@ -58,12 +58,12 @@ def _as_audit(out: Path, count: int) -> tuple[str, ...]:
     """The audit of the demo as a command of its own."""
     images = str(_audited(count))
     words = ("microtome", "audit", "world:scenes", "--data", f"world@{images}", "--run", str(out), "--images", images)
-    return (*words, "--directions", "0", "--out", str(out.with_name(f"{out.name}-audit")))
+    return (*words, "--suspects", "8", "--directions", "0", "--out", str(out.with_name(f"{out.name}-audit")))
 
 
 def _audited(count: int) -> int:
     """Images for the audit: it halves them twice, so it takes more than the naming."""
-    return max(count, 1200)
+    return max(count, 720)
 
 
 def _clip(out: Path, count: int, command: tuple[str, ...], *, as_json: bool) -> None:
