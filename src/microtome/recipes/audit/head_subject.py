@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -31,12 +31,11 @@ from microtome.recipes.audit.findings import part_columns
 from microtome.recipes.audit.head_model import HeadModel, HeldHeads
 from microtome.recipes.audit.image_opening import Images, card_of, image_notes, open_all, read_all
 from microtome.recipes.audit.image_parts import ImageParts
-from microtome.recipes.audit.nouns import ANY, Change
+from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import without_classes
-from microtome.recipes.audit.proving import Proof, matched_sets
+from microtome.recipes.audit.proving import matched_sets
 from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.settings import AuditSettings
-from microtome.recipes.audit.subjects import repeated
 from microtome.recipes.audit.writing import check_weights_name, picture_rows, write_image_cases
 from microtome.recipes.decompose_heads import decompose_heads
 from microtome.recipes.decompose_settings import HeadSettings
@@ -122,12 +121,6 @@ class HeadSubject:
             "taken, not its total.",
             "Heads write in spaces of their own, so no direction over heads is taken out.",
         ]  # fmt: skip
-
-    def command_of(self, proof: Proof, command: Sequence[str]) -> str:
-        more = ["--concept", str(proof.suspect.concept), "--target", self.asked.classes[proof.suspect.target]]
-        if proof.source != ANY:
-            more += ["--source", self.asked.classes[proof.source]]
-        return repeated(command, more)
 
     def tables(
         self, audited: Audited, findings: list[Row], folder: Path, progress: Progress

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from microtome.core.errors import DataError, OptionError, nearest
 from microtome.core.formula import leaves, words
@@ -20,6 +20,7 @@ from microtome.recipes.audit.nouns import ANY, NO_CHANGE, Cases, Change, Labelle
 from microtome.recipes.audit.pasting import Paster
 from microtome.recipes.audit.picture_examples import picture_examples
 from microtome.recipes.audit.settings import AuditSettings
+from microtome.recipes.audit.splitting import halved, smallest_group
 from microtome.recipes.audit.suspicion import Candidate, Classes, Seen, rank_suspects
 from microtome.record.gallery import Gallery
 from microtome.verify.flips import LEAST
@@ -185,7 +186,7 @@ class ImageParts:
         if self.shift is not None:
             answers, truth = self.asked.answer(self._held_shift).argmax(axis=1), self._truth_of(self.shift)
             # The half on which repairs are chosen: the other has no say in what is tested.
-            first = _halved(len(self.shift), self._settings.seed)
+            first = halved(len(self.shift), self._settings.seed)
             for output in enough:
                 own = (truth == output) & first
                 confused[output] = float((answers[own] == suspect.target).mean()) if own.any() else 0.0
@@ -247,7 +248,7 @@ class ImageParts:
             return None
         held = self.held if self.shift is None else self._held_shift
         truth = self._truth_of(gallery)
-        first = self.paster.half if self.shift is None else _halved(len(gallery), self._settings.seed)
+        first = self.paster.half if self.shift is None else halved(len(gallery), self._settings.seed)
         pair = truth == suspect.target if source == ANY else (truth == suspect.target) | (truth == source)
         pair = pair if source != ANY else truth >= 0
         shows = present_in(gallery, suspect.concept)
@@ -255,7 +256,7 @@ class ImageParts:
         for half, name in ((first, "validation"), (~first, "test")):
             rows = np.flatnonzero(pair & half)
             parts.append(Labelled(self.asked.take(held, rows), truth[rows], shows[rows], f"{gallery.name}, {name}"))
-        if any(_smallest(part, suspect.target) < SMALLEST_GROUP for part in parts):
+        if any(smallest_group(part, suspect.target) < SMALLEST_GROUP for part in parts):
             return None
         ordinary = []
         for half in (self.paster.half, ~self.paster.half):
@@ -267,18 +268,6 @@ class ImageParts:
     def examples(self, cases: Cases, shown: Sequence[int], suspect: Suspect) -> Iterator[Mapping[str, Any]]:
         """Pictures of cases, with where an occluding patch takes the answer back."""
         return picture_examples(self.asked, cases, shown, suspect.target)
-
-
-def _halved(count: int, seed: int) -> Bool[np.ndarray, " item"]:
-    first = np.zeros(count, bool)
-    first[np.random.default_rng([seed, 59]).permutation(count)[: count // 2]] = True
-    return first
-
-
-def _smallest(part: Labelled, target: int) -> int:
-    """Items of the smallest of the four groups: of the class or not, with the concept or not."""
-    own = part.truth == target
-    return min(int(((own == a) & (part.shows == b)).sum()) for a in (True, False) for b in (True, False))
 
 
 def number_of(name: str, classes: Sequence[str], option: str) -> int:

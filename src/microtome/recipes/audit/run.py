@@ -26,7 +26,7 @@ from microtome.recipes.audit.others import Other, other_model
 from microtome.recipes.audit.result import Audit
 from microtome.recipes.audit.run_parts import Audited, audit_parts
 from microtome.recipes.audit.settings import AuditSettings
-from microtome.recipes.audit.subjects import Subject, open_subject
+from microtome.recipes.audit.subjects import Subject, command_of, open_subject
 from microtome.recipes.audit.writing import check_weights_name, chosen_repair
 from microtome.recipes.manifest import versions
 from microtome.record.one_pass import Progress, silent
@@ -187,7 +187,7 @@ def _tables(
     command: Sequence[str], progress: Progress,
 ) -> tuple[dict[str, list[Row]], list[str]]:  # fmt: skip
     commands = {
-        proof.suspect.number: subject.command_of(proof, command) for proof in audited.proofs
+        proof.suspect.number: command_of(proof, parts.classes, command) for proof in audited.proofs
     } if command else {}  # fmt: skip
     rows = findings.finding_rows(parts, audited, commands, settings.price)
     repairs, groups = findings.repair_rows(audited, settings.price)

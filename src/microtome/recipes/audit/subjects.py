@@ -13,7 +13,7 @@ from microtome.core.errors import OptionError
 from microtome.data.base import ItemData
 from microtome.models.model import Model
 from microtome.models.text import TextModel
-from microtome.recipes.audit.nouns import Change, Parts
+from microtome.recipes.audit.nouns import ANY, Change, Parts
 from microtome.recipes.audit.proving import Proof
 from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.settings import AuditSettings
@@ -51,10 +51,6 @@ class Subject(Protocol):
 
     def notes(self) -> list[str]:
         """Sentences that a reader should know."""
-        ...
-
-    def command_of(self, proof: Proof, command: Sequence[str]) -> str:
-        """The command that repeats one finding alone."""
         ...
 
     def tables(
@@ -103,6 +99,14 @@ def open_subject(
 
 _ALONE = ("--overwrite", "--json")
 _WITH_VALUE = ("--out", "--write", "--write-cases", "--fail-on")
+
+
+def command_of(proof: Proof, classes: Sequence[str], command: Sequence[str]) -> str:
+    """The command that repeats one finding alone."""
+    more = ["--concept", str(proof.suspect.concept), "--target", classes[proof.suspect.target]]
+    if proof.source != ANY:
+        more += ["--source", classes[proof.source]]
+    return repeated(command, more)
 
 
 def repeated(command: Sequence[str], more: Sequence[str]) -> str:

@@ -37,6 +37,7 @@ from microtome.recipes.audit.nouns import (
     Suspect,
 )
 from microtome.recipes.audit.settings import AuditSettings
+from microtome.recipes.audit.splitting import halved, smallest_group
 from microtome.recipes.audit.suspicion import Candidate, Classes, Seen, rank_suspects
 from microtome.recipes.audit.text_model import HeldTexts, Texts, TextUnits
 
@@ -322,8 +323,7 @@ class TextParts:
             held, truth, sets, first = self.held, self.truth, self.sets, self.half
         else:
             held, truth, sets = self._shifted
-            first = np.zeros(len(truth), bool)
-            first[np.random.default_rng([self._settings.seed, 59]).permutation(len(truth))[: len(truth) // 2]] = True
+            first = halved(len(truth), self._settings.seed)
         shows = self._shows(suspect.concept, sets)
         parts = [self._labelled(held, truth, shows, half & (truth >= 0), "shift") for half in (first, ~first)]
         own = self._shows(suspect.concept, self.sets)
@@ -331,7 +331,7 @@ class TextParts:
             self._labelled(self.held, self.truth, own, half & (self.truth >= 0), "data")
             for half in (self.half, ~self.half)
         ]
-        if min(_smallest(part, suspect.target) for part in parts) < SMALLEST_GROUP:
+        if min(smallest_group(part, suspect.target) for part in parts) < SMALLEST_GROUP:
             return None
         return Splits(parts[0], parts[1], rest[0], rest[1])
 
@@ -350,8 +350,3 @@ class TextParts:
                 "side": self.data.sides[changed], "text_before": before[changed], "text_after": after[changed],
                 "other": before[1 - changed] if len(before) == 2 else None,
             }  # fmt: skip
-
-
-def _smallest(part: Labelled, target: int) -> int:
-    own = part.truth == target
-    return min(int(((own == a) & (part.shows == b)).sum()) for a in (True, False) for b in (True, False))

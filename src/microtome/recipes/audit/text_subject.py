@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -22,12 +22,10 @@ from microtome.recipes.audit.detectors import units_of
 from microtome.recipes.audit.effect_tables import Measured
 from microtome.recipes.audit.image_opening import card_of, known_concepts
 from microtome.recipes.audit.image_parts import output_map
-from microtome.recipes.audit.nouns import ANY, Change
+from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import Allowed, read_allowed, targets_of, the_run
-from microtome.recipes.audit.proving import Proof
 from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.settings import AuditSettings
-from microtome.recipes.audit.subjects import repeated
 from microtome.recipes.audit.text_model import TextUnits
 from microtome.recipes.audit.text_parts import TextParts
 from microtome.recipes.audit.unit_extras import kind_tables
@@ -119,12 +117,6 @@ class TextSubject:
                 "the same edit with another word."
             )
         return found
-
-    def command_of(self, proof: Proof, command: Sequence[str]) -> str:
-        more = ["--concept", str(proof.suspect.concept), "--target", self._model.classes[proof.suspect.target]]
-        if proof.source != ANY:
-            more += ["--source", self._model.classes[proof.source]]
-        return repeated(command, more)
 
     def tables(
         self, audited: Audited, findings: list[Row], folder: Path, progress: Progress

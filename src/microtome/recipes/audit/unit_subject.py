@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -14,12 +14,10 @@ from microtome.recipes.audit.detectors import units_of
 from microtome.recipes.audit.effect_tables import Measured
 from microtome.recipes.audit.image_opening import Images, card_of, image_notes, open_all, read_all
 from microtome.recipes.audit.image_parts import ImageParts
-from microtome.recipes.audit.nouns import ANY, Change
+from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import the_run, without_classes
-from microtome.recipes.audit.proving import Proof
 from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.settings import AuditSettings
-from microtome.recipes.audit.subjects import repeated
 from microtome.recipes.audit.unit_extras import direction_tables, kind_tables, link_rows
 from microtome.recipes.audit.unit_model import UnitModel
 from microtome.recipes.audit.writing import picture_rows, write_image_cases, write_unit_repair
@@ -93,12 +91,6 @@ class UnitSubject:
             ]
         )
         return found
-
-    def command_of(self, proof: Proof, command: Sequence[str]) -> str:
-        more = ["--concept", str(proof.suspect.concept), "--target", self._model.classes[proof.suspect.target]]
-        if proof.source != ANY:
-            more += ["--source", self._model.classes[proof.source]]
-        return repeated(command, more)
 
     def tables(
         self, audited: Audited, findings: list[Row], folder: Path, progress: Progress
