@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,39 +137,59 @@ class Measured:
         return {
             "part_effects": rows,
             "class_parts": class_rows(self.asked, classes, targets, speaks, by_class),
-            "effect_curves": self._curves(),
+            "effect_curves": curve_rows(self.each, self.together, self.before, self.truth, seed=self.seed),
             "effect_relations": relation_rows(run, rows, self.seed),
-            "effect_groups": self._groups(classes, targets, speaks),
+            "effect_groups": group_rows(
+                self.together,
+                self.before,
+                self.truth,
+                self.mass,
+                classes,
+                speaks,
+                "unit {}".format,
+                strongest=STRONGEST,
+                seed=self.seed,
+            ),
         }
 
-    def _curves(self) -> list[Row]:
-        counted = np.zeros(len(self.truth), bool)
-        counted[np.random.default_rng([self.seed, 79]).permutation(len(counted))[: len(counted) // 2]] = True
-        rest = np.flatnonzero(~counted)
 
-        def half(how: str) -> Iterator[tuple[int, np.ndarray]]:
-            for unit, logits in self.each(how):
-                yield unit, logits[rest]
+def curve_rows(
+    each: Callable[[str], Iterator[tuple[int, Float[np.ndarray, "item klass"]]]],
+    together: Callable[[tuple[int, ...]], Float[np.ndarray, "item klass"]],
+    before: Float[np.ndarray, "item klass"], truth: Int[np.ndarray, " item"], *, seed: int,
+) -> list[Row]:  # fmt: skip
+    """`effect_curves`: parts cut one after another, in an order found on the half that is not counted."""
+    counted = np.zeros(len(truth), bool)
+    counted[np.random.default_rng([seed, 79]).permutation(len(counted))[: len(counted) // 2]] = True
+    rest = np.flatnonzero(~counted)
 
-        first = effects_of_each(half, self.before[rest], self.truth[rest], seed=self.seed, how="mean")
-        points = cumulative_curves(self.together, first, self.truth, counted, seed=self.seed)
-        return [vars(point) for point in points]
+    def half(how: str) -> Iterator[tuple[int, Float[np.ndarray, "item klass"]]]:
+        for part, logits in each(how):
+            yield part, logits[rest]
 
-    def _groups(self, classes: tuple[str, ...], targets: tuple[int, ...], speaks: dict[int, np.ndarray]) -> list[Row]:
-        groups = {
-            classes[target]: [int(n) for n in np.argsort(-speaks[target], kind="stable")[:STRONGEST]]
-            for target in targets
+    first = effects_of_each(half, before[rest], truth[rest], seed=seed, how="mean")
+    return [vars(point) for point in cumulative_curves(together, first, truth, counted, seed=seed)]
+
+
+def group_rows(
+    together: Callable[[tuple[int, ...]], Float[np.ndarray, "item klass"]],
+    before: Float[np.ndarray, "item klass"], truth: Int[np.ndarray, " item"], mass: Float[np.ndarray, " part"],
+    classes: tuple[str, ...], speaks: Mapping[int, Float[np.ndarray, " part"]], title: Callable[[int], str], *,
+    strongest: int, seed: int,
+) -> list[Row]:  # fmt: skip
+    """`effect_groups`: the strongest parts of each class cut together, beside sets of the same mass."""
+    groups = {
+        classes[target]: [int(n) for n in np.argsort(-adds, kind="stable")[:strongest]]
+        for target, adds in speaks.items()
+    }
+    sets = {name: matched_sets(mass, parts, 3, seed=seed) for name, parts in groups.items()}
+    return [
+        {
+            "group": name, "set": which, "parts": [title(part) for part in parts],
+            "mass": float(mass[list(parts)].sum()), "loss": effect.loss, "accuracy": effect.accuracy,
         }
-        sets = {name: matched_sets(self.mass, units, 3, seed=self.seed) for name, units in groups.items()}
-        return [
-            {
-                "group": name, "set": which, "parts": [f"unit {unit}" for unit in units],
-                "mass": float(self.mass[list(units)].sum()), "loss": effect.loss, "accuracy": effect.accuracy,
-            }
-            for name, which, units, effect in group_effects(
-                self.together, self.before, self.truth, groups, sets, seed=self.seed
-            )
-        ]  # fmt: skip
+        for name, which, parts, effect in group_effects(together, before, truth, groups, sets, seed=seed)
+    ]  # fmt: skip
 
 
 def class_rows(

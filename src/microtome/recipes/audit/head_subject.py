@@ -20,20 +20,14 @@ from microtome.models.repaired import write_repaired
 from microtome.models.repaired_heads import pack_heads
 from microtome.recipes.answering import Answering, answering
 from microtome.recipes.audit.detectors import heads_of
-from microtome.recipes.audit.effect_tables import class_rows
-from microtome.recipes.audit.effects import (
-    cumulative_curves,
-    effects_of_each,
-    group_effects,
-    like_mass,
-)
+from microtome.recipes.audit.effect_tables import class_rows, curve_rows, group_rows
+from microtome.recipes.audit.effects import effects_of_each, like_mass
 from microtome.recipes.audit.findings import part_columns
 from microtome.recipes.audit.head_model import HeadModel, HeldHeads
 from microtome.recipes.audit.image_opening import Images, card_of, image_notes, open_all, read_all
 from microtome.recipes.audit.image_parts import ImageParts
 from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import without_classes
-from microtome.recipes.audit.proving import matched_sets
 from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.writing import check_weights_name, picture_rows, write_image_cases
@@ -207,37 +201,19 @@ class MeasuredHeads:
         return {
             "part_effects": rows,
             "class_parts": class_rows(self.asked, classes, self.parts.targets, speaks, by_class),
-            "effect_curves": self._curves(),
-            "effect_groups": self._groups(speaks),
+            "effect_curves": curve_rows(self.each, self.together, self.before, self.truth, seed=self.seed),
+            "effect_groups": group_rows(
+                self.together,
+                self.before,
+                self.truth,
+                self.mass,
+                classes,
+                speaks,
+                self.asked.title,
+                strongest=STRONGEST,
+                seed=self.seed,
+            ),
         }
-
-    def _curves(self) -> list[Row]:
-        counted = np.zeros(len(self.truth), bool)
-        counted[np.random.default_rng([self.seed, 79]).permutation(len(counted))[: len(counted) // 2]] = True
-        rest = np.flatnonzero(~counted)
-
-        def half(how: str) -> Iterator[tuple[int, Float[np.ndarray, "item klass"]]]:
-            for part, logits in self.each(how):
-                yield part, logits[rest]
-
-        first = effects_of_each(half, self.before[rest], self.truth[rest], seed=self.seed, how="mean")
-        points = cumulative_curves(self.together, first, self.truth, counted, seed=self.seed)
-        return [vars(point) for point in points]
-
-    def _groups(self, speaks: Mapping[int, Float[np.ndarray, " part"]]) -> list[Row]:
-        groups = {
-            self.asked.classes[target]: [int(n) for n in np.argsort(-adds, kind="stable")[:STRONGEST]]
-            for target, adds in speaks.items()
-        }
-        sets = {name: matched_sets(self.mass, heads, 3, seed=self.seed) for name, heads in groups.items()}
-        found = group_effects(self.together, self.before, self.truth, groups, sets, seed=self.seed)
-        return [
-            {
-                "group": name, "set": which, "parts": [self.asked.title(head) for head in heads],
-                "mass": float(self.mass[list(heads)].sum()), "loss": effect.loss, "accuracy": effect.accuracy,
-            }
-            for name, which, heads, effect in found
-        ]  # fmt: skip
 
 
 def open_head_subject(
