@@ -101,7 +101,8 @@ def neurons(name: str, repeats: int, *, layer: int = LAYER, expand: bool = False
 
     Moments of a layer that is far from the end are taken part by part, as `decompose neurons` does.
     """
-    from microtome.methods.decompose.second_order import coefficients, directions_of, effects, places_after, width
+    from microtome.methods.decompose.second_order import directions_of, effects, width
+    from microtome.models.towers.reading import coefficients, places_after
     from microtome.models.towers.streams import run_tower
     from microtome.stats.second_moments import SecondMoments
 

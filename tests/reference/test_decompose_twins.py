@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microtome.methods.decompose.heatmap import fold, head_heatmaps, heat_by_head, heatmaps, on_grid
-from microtome.methods.decompose.mixing import weighted_attention
 from microtome.methods.decompose.terms import expand_heads, head_vectors, places_of, take_apart
 from microtome.methods.decompose.text_span import HeadSpace, Span, explained_by, text_span
 from microtome.models.towers.base import Tower
 from microtome.models.towers.hf_clip import hf_clip_tower
+from microtome.models.towers.mixing import weighted_attention
 from microtome.models.towers.streams import Streams, run_tower
 from microtome.stats.second_moments import SecondMoments
 from tests.reference.decompose import explained_elsewhere, literal_text_span, literal_token_terms

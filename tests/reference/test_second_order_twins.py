@@ -9,18 +9,17 @@ from torch import Tensor
 
 from microtome.methods.decompose.neuron_heat import neuron_heat, text_heat
 from microtome.methods.decompose.second_order import (
-    coefficients,
     directions_of,
     effects,
     first_directions,
     gram,
     norms,
-    places_after,
     summed_effect,
     width,
 )
 from microtome.models.towers.base import Tower
 from microtome.models.towers.find import tower_of
+from microtome.models.towers.reading import coefficients, places_after
 from microtome.models.towers.streams import Streams, run_tower
 from tests.reference.decompose import literal_attention
 from tests.support.decompose_worlds import SIDE, blended, tiny_clip

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from microtome.methods.decompose.heatmap import fold, head_heatmaps, heatmaps
-from microtome.methods.decompose.mixing import first_row_attention, full_attention, weighted_attention
 from microtome.methods.decompose.terms import decompose
 from microtome.models.towers.base import AttentionPart, Tower
+from microtome.models.towers.mixing import first_row_attention, full_attention, weighted_attention
 from tests.support.decompose_worlds import SIDE, blended, tiny_clip, tiny_tower
 from tests.support.towers import images
 

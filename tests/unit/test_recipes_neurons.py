@@ -11,9 +11,10 @@ import torch
 
 from microtome.core.errors import MicrotomeError, OptionError, RunError
 from microtome.data.masks import SceneMasks
-from microtome.methods.decompose.second_order import coefficients, directions_of, effects, places_after
+from microtome.methods.decompose.second_order import directions_of, effects
 from microtome.models.texts import text_directions
 from microtome.models.towers.find import tower_of
+from microtome.models.towers.reading import coefficients, places_after
 from microtome.models.towers.streams import run_tower
 from microtome.numerics.pursuit import matching_pursuit
 from microtome.recipes.decompose_neurons import decompose_neurons

@@ -12,14 +12,13 @@ from torch import Tensor
 
 from microtome.methods.decompose.second_order import (
     FirstDirections,
-    coefficients,
     directions_of,
     first_directions,
-    places_after,
     width,
 )
 from microtome.methods.decompose.terms import decompose
 from microtome.models.towers.base import Tower
+from microtome.models.towers.reading import coefficients, places_after
 from microtome.models.towers.streams import run_tower
 from microtome.recipes.direct_pass import Opened, PassSettings
 from microtome.record.one_pass import Progress

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from microtome.core.source import Source
-from microtome.methods.decompose.mixing import weighted_attention
 from microtome.models.towers.base import Tower
+from microtome.models.towers.mixing import weighted_attention
 from microtome.models.towers.streams import Streams, run_tower
 
 SOURCE = Source(

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from microtome.methods.decompose.mixing import weighted_attention
-from microtome.methods.decompose.second_order import places_after
 from microtome.models.towers.base import Tower
+from microtome.models.towers.mixing import weighted_attention
+from microtome.models.towers.reading import places_after
 from microtome.models.towers.streams import run_tower
 
 

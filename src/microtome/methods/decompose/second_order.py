@@ -4,8 +4,8 @@
     s[n, k] = sum over tokens i of B[k, i] / sigma[k, i] * a[n, i]
     D[n, k] = M_r W_O W_V diag(scale) (1 - 11'/d) w_n
 
-a is the neuron's activation, w_n its output weights, sigma that of the later layer's norm on the image. D is fixed, so
-an image costs one product of B / sigma with the activations of all neurons of a layer.
+a is the neuron's activation, w_n its output weights, sigma that of the later layer's norm on the image. s is read in
+one pass (`models/towers/reading.py`); D is fixed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from torch import Tensor
 
 from microtome.core.errors import OptionError
 from microtome.core.source import Source
-from microtome.methods.decompose.mixing import weighted_attention
-from microtome.models.towers.base import LayerPart, Place, Tower, centred
-from microtome.models.towers.streams import Streams
+from microtome.models.towers.base import Tower, centred
 
 SOURCE = Source(
     "Gandelsman, Efros & Steinhardt 2024, Interpreting the second-order effects of neurons in CLIP",
@@ -43,28 +41,6 @@ def check_layer(tower: Tower, layer: int) -> None:
 def width(tower: Tower, layer: int) -> int:
     """How many k there are: readouts times later layers times heads."""
     return tower.readouts * (len(tower.layers) - 1 - layer) * tower.heads
-
-
-def places_after(tower: Tower, layer: int) -> list[Place]:
-    """What has to be seen for the coefficients of a layer's neurons."""
-    later = tower.layers[layer + 1 :]
-    own = tower.layers[layer].mlp.neurons
-    return [tower.end, own, *(place for one in later for place in (one.norm.at, one.attention.at))]
-
-
-def coefficients(tower: Tower, streams: Streams, layer: int) -> Float[Tensor, "batch k neuron"]:
-    """s of every neuron of a layer for a batch, from what was seen (`places_after`)."""
-    rho = tower.pooling.rows(streams.at(tower.end))
-    weights = [_per_token(one, streams, rho) for one in tower.layers[layer + 1 :]]
-    stacked = torch.stack(weights, dim=2).flatten(1, 3) if len(weights) else rho[:0]
-    return stacked @ streams.at(tower.layers[layer].mlp.neurons)
-
-
-def _per_token(
-    one: LayerPart, streams: Streams, rho: Float[Tensor, "readout batch row"]
-) -> Float[Tensor, "batch readout head pos"]:
-    mixed = weighted_attention(one.attention, streams.at(one.attention.at), rho)
-    return (mixed / one.norm.sigma(streams.at(one.norm.at))[None, :, None, :]).transpose(0, 1)
 
 
 def directions_of(

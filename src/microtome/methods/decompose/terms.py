@@ -18,8 +18,8 @@ from torch import Tensor
 
 from microtome.core.errors import ModelError
 from microtome.core.source import Source
-from microtome.methods.decompose.mixing import weighted_attention
 from microtome.models.towers.base import Place, Tower
+from microtome.models.towers.mixing import weighted_attention
 from microtome.models.towers.streams import Streams, run_tower
 
 SOURCE = Source(

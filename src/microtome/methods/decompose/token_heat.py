@@ -16,9 +16,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from microtome.methods.decompose.heatmap import fold, heat_by_head
-from microtome.methods.decompose.mixing import weighted_attention
 from microtome.methods.decompose.terms import head_matrices
 from microtome.models.towers.base import Tower
+from microtome.models.towers.mixing import weighted_attention
 from microtome.models.towers.streams import run_tower
 
 
