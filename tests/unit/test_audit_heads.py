@@ -16,18 +16,20 @@ from microtome.data.groups import WorldBirds
 from microtome.methods.decompose.terms import decompose, expand_heads
 from microtome.models.load import load
 from microtome.models.model import Model, wrap
+from microtome.models.output_repair import OutputRepair, pack_output, unpack_output
 from microtome.models.repaired import write_repaired
-from microtome.models.repaired_heads import HeadRepair, attach_heads, pack_heads, unpack_heads
+from microtome.models.repaired_output import attach_output
 from microtome.models.towers.find import tower_of
 from microtome.recipes.answering import answering
 from microtome.recipes.audit.asked import AskedModel
-from microtome.recipes.audit.detectors import HeadDetector, said_in, words_of
-from microtome.recipes.audit.head_model import HeadModel
 from microtome.recipes.audit.nouns import Change, LastLayer, Named
 from microtome.recipes.audit.others import other_model
 from microtome.recipes.audit.result import Audit
 from microtome.recipes.audit.run import AuditInputs, audit
 from microtome.recipes.audit.settings import AuditSettings
+from microtome.recipes.audit.term_model import TermModel
+from microtome.recipes.audit.term_sources import HeadTerms
+from microtome.recipes.audit.text_detectors import TextsDetector, said_in, words_of
 from tests.support.towers import SMALL, images, shaken
 from tests.unit.test_recipes_ablate import model as letters_model
 
@@ -40,7 +42,7 @@ def pictures(count: int, *, seed: int = 0) -> list[np.ndarray]:
     return list(generator.integers(0, 256, size=(count, 64, 64, 3), dtype=np.uint8))
 
 
-def asked_of(model: Model, classes: tuple[str, ...] = CLASSES) -> HeadModel:
+def asked_of(model: Model, classes: tuple[str, ...] = CLASSES) -> TermModel:
     answers = answering(model, classes)
     assert answers is not None
     tower = tower_of(model)
@@ -48,33 +50,33 @@ def asked_of(model: Model, classes: tuple[str, ...] = CLASSES) -> HeadModel:
         n: Named(n, f"head {n // tower.heads}.{n % tower.heads}", "", "", float("nan"), False)
         for n in range(len(tower.layers) * tower.heads)
     }
-    return HeadModel(model, answers, names, {}, batch_size=5)
+    return TermModel(model, HeadTerms(tower), answers, names, {}, batch_size=5)
 
 
 @pytest.fixture(scope="module")
-def asked() -> HeadModel:
+def asked() -> TermModel:
     return asked_of(letters_model())
 
 
-def literal_terms(asked: HeadModel, pixels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def literal_terms(asked: TermModel, pixels: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Outputs [item, d_out] and terms [item, part, d_out], from the tower itself."""
     terms = decompose(asked.tower, asked.model.prepared(asked.model.preprocess(pixels)))
     expanded = expand_heads(asked.tower, terms.heads).flatten(1, 2)
     return terms.output.double().numpy(), expanded.double().numpy()
 
 
-def cosines(asked: HeadModel, outputs: np.ndarray) -> np.ndarray:
+def cosines(asked: TermModel, outputs: np.ndarray) -> np.ndarray:
     assert asked.model.texts is not None
     unit = outputs / np.linalg.norm(outputs, axis=1, keepdims=True)
     return asked.model.texts.scale * unit @ asked.answers.directions.T + asked.model.texts.bias
 
 
-def test_it_is_what_the_recipe_asks_for(asked: HeadModel) -> None:
+def test_it_is_what_the_recipe_asks_for(asked: TermModel) -> None:
     assert isinstance(asked, AskedModel)
     assert not asked.erasable
 
 
-def test_without_a_change_it_answers_as_the_model_does(asked: HeadModel) -> None:
+def test_without_a_change_it_answers_as_the_model_does(asked: TermModel) -> None:
     pixels = pictures(12)
     outputs = asked.model.logits(asked.model.preprocess(pixels)).double().numpy()
     held = asked.read(pixels)
@@ -83,7 +85,7 @@ def test_without_a_change_it_answers_as_the_model_does(asked: HeadModel) -> None
 
 
 @pytest.mark.parametrize(("how", "keep"), [("mean", 0.0), ("mean", 0.5), ("zero", 0.0), ("zero", 0.25)])
-def test_cut_heads_are_the_output_less_their_terms(asked: HeadModel, how: str, keep: float) -> None:
+def test_cut_heads_are_the_output_less_their_terms(asked: TermModel, how: str, keep: float) -> None:
     pixels, others = pictures(12), pictures(20, seed=1)
     asked.settle(asked.read(others), np.ones(20, bool))
     outputs, terms = literal_terms(asked, pixels)
@@ -97,13 +99,13 @@ def test_cut_heads_are_the_output_less_their_terms(asked: HeadModel, how: str, k
     assert not np.allclose(asked.answer(held, change), asked.answer(held), atol=1e-3), "the cut must do something"
 
 
-def test_heads_that_keep_everything_change_nothing(asked: HeadModel) -> None:
+def test_heads_that_keep_everything_change_nothing(asked: TermModel) -> None:
     held = asked.read(pictures(6))
     asked.settle(held, np.ones(6, bool))
     np.testing.assert_allclose(asked.answer(held, Change(parts=PARTS, keep=1.0)), asked.answer(held), atol=1e-12)
 
 
-def test_resampled_heads_get_the_terms_of_other_images(asked: HeadModel) -> None:
+def test_resampled_heads_get_the_terms_of_other_images(asked: TermModel) -> None:
     pixels = pictures(12)
     outputs, terms = literal_terms(asked, pixels)
     lent = np.random.default_rng([0, 89]).permutation(12)
@@ -112,12 +114,12 @@ def test_resampled_heads_get_the_terms_of_other_images(asked: HeadModel) -> None
     np.testing.assert_allclose(found, cosines(asked, without), atol=1e-4)
 
 
-def test_a_direction_over_heads_is_refused(asked: HeadModel) -> None:
-    with pytest.raises(ModelError, match="no direction over heads"):
+def test_a_direction_over_heads_is_refused(asked: TermModel) -> None:
+    with pytest.raises(ModelError, match="no direction over them"):
         asked.answer(asked.read(pictures(2)), Change(direction=np.ones(asked.parts)))
 
 
-def test_what_heads_add_and_carry_is_their_share_of_the_cosine(asked: HeadModel) -> None:
+def test_what_heads_add_and_carry_is_their_share_of_the_cosine(asked: TermModel) -> None:
     before, after = pictures(9), pictures(9, seed=3)
     truth = np.array([0, 1, 0, 0, 1, 1, 0, 0, 1])
     assert asked.model.texts is not None
@@ -131,7 +133,7 @@ def test_what_heads_add_and_carry_is_their_share_of_the_cosine(asked: HeadModel)
     np.testing.assert_allclose(found, grown / 9, atol=1e-4)
 
 
-def test_a_head_speaks_for_a_class_where_it_adds_more_on_its_images(asked: HeadModel) -> None:
+def test_a_head_speaks_for_a_class_where_it_adds_more_on_its_images(asked: TermModel) -> None:
     held, truth = asked.read(pictures(9)), np.array([0, 1, 0, 0, 1, 1, 0, 0, 1])
     weight = asked.last().weight
     added = [asked.adds(held, weight[target] - weight.mean(axis=0)) for target in (1, 2)]
@@ -140,7 +142,7 @@ def test_a_head_speaks_for_a_class_where_it_adds_more_on_its_images(asked: HeadM
     np.testing.assert_allclose(asked.speaks(held, truth, 2), added[1].mean(axis=0), err_msg="no image is of class 2")
 
 
-def test_values_and_mass_are_lengths_of_what_a_cut_takes_away(asked: HeadModel) -> None:
+def test_values_and_mass_are_lengths_of_what_a_cut_takes_away(asked: TermModel) -> None:
     pixels = pictures(8)
     held = asked.read(pixels)
     asked.settle(held, np.ones(8, bool))
@@ -150,7 +152,7 @@ def test_values_and_mass_are_lengths_of_what_a_cut_takes_away(asked: HeadModel) 
     np.testing.assert_allclose(asked.mass(held), lengths.mean(axis=0), atol=1e-4)
 
 
-def test_a_last_layer_reads_the_features(asked: HeadModel) -> None:
+def test_a_last_layer_reads_the_features(asked: TermModel) -> None:
     held = asked.read(pictures(4))
     last = asked.last()
     np.testing.assert_allclose(asked.features(held) @ last.weight.T + last.bias, asked.answer(held))
@@ -160,7 +162,7 @@ def test_a_last_layer_reads_the_features(asked: HeadModel) -> None:
     )
 
 
-def test_no_image_is_read_as_none(asked: HeadModel) -> None:
+def test_no_image_is_read_as_none(asked: TermModel) -> None:
     held = asked.read([])
     assert asked.answer(held, Change(parts=PARTS)).shape == (0, 3)
     assert asked.values(held).shape == (0, asked.parts)
@@ -177,7 +179,7 @@ def test_every_family_is_repaired_for_good(make: Callable[[], nn.Module], size: 
     means = torch.randn(len(heads), tower.d_out, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     gone = sum(expanded[:, layer, head] - means[n] for n, (layer, head) in enumerate(heads))
     before = model.fingerprint()
-    repaired = attach_heads(model, HeadRepair(heads, 0.25, means))
+    repaired = attach_output(model, OutputRepair(heads, 0.25, means))
     for _ in range(2):
         torch.testing.assert_close(repaired.logits(x), terms.output - 0.75 * gone, rtol=1e-8, atol=1e-8)
     assert repaired.fingerprint() != before
@@ -188,19 +190,19 @@ def test_every_family_is_repaired_for_good(make: Callable[[], nn.Module], size: 
 def test_a_repair_of_other_heads_is_refused() -> None:
     for heads, width in (((5, 0),), 8), (((0, 0),), 9):
         with pytest.raises(ModelError, match="does not fit"):
-            attach_heads(letters_model(), HeadRepair(heads, 0.0, torch.zeros(1, width)))
+            attach_output(letters_model(), OutputRepair(heads, 0.0, torch.zeros(1, width)))
 
 
 def test_a_damaged_repair_is_refused() -> None:
-    packed = pack_heads(HeadRepair(((0, 1),), 0.0, torch.zeros(1, 8)))
-    assert unpack_heads({}) is None
+    packed = pack_output(OutputRepair(((0, 1),), 0.0, torch.zeros(1, 8)))
+    assert unpack_output({}) is None
     for damaged in (
         {**packed, "microtome_repair.heads.means": torch.zeros(2, 8)},
         {**packed, "microtome_repair.heads.plan": torch.zeros(3, dtype=torch.uint8)},
         {name: value for name, value in packed.items() if not name.endswith("means")},
     ):
         with pytest.raises(ModelError, match="damaged"):
-            unpack_heads(damaged)
+            unpack_output(damaged)
 
 
 @pytest.mark.parametrize(("parts", "trained"), [((44, 24, 46), False), ((44, 24, 46), True), ((), True)])
@@ -213,7 +215,7 @@ def test_a_written_repair_answers_as_the_audit_did(tmp_path: Path, parts: tuple[
     last = LastLayer(asked.last().weight[::-1].copy(), np.array([0.5, -0.5])) if trained else None
     change = Change(parts=parts, last=last)
     path = tmp_path / "repaired.safetensors"
-    write_repaired(path, asked.model, changed=pack_heads(asked.repair(change)))
+    write_repaired(path, asked.model, changed=pack_output(asked.repair(change)))
     loaded = load("world:clip", weights=path)
     outputs = loaded.logits(loaded.preprocess(pixels)).double().numpy()
     if trained:
@@ -228,7 +230,7 @@ def test_a_written_repair_answers_as_the_audit_did(tmp_path: Path, parts: tuple[
     np.testing.assert_allclose(outputs, asked.outputs(held, change), atol=1e-4)
 
 
-def test_a_repair_by_chance_is_not_written(asked: HeadModel) -> None:
+def test_a_repair_by_chance_is_not_written(asked: TermModel) -> None:
     with pytest.raises(ModelError, match="another image"):
         asked.repair(Change(parts=(0,), how="resample"))
 
@@ -249,8 +251,8 @@ CONCEPTS = unique_concepts(
 )  # fmt: skip
 
 
-def detector(texts: list[tuple[str, float]], label: str = "") -> HeadDetector:
-    return HeadDetector(texts, label, words_of(CONCEPTS), {concept.name: concept.category for concept in CONCEPTS})
+def detector(texts: list[tuple[str, float]], label: str = "") -> TextsDetector:
+    return TextsDetector(texts, label, words_of(CONCEPTS), {concept.name: concept.category for concept in CONCEPTS})
 
 
 def test_texts_name_concepts_in_singular_and_plural() -> None:

@@ -13,9 +13,10 @@ from microtome.core.intervention import Intervention
 from microtome.models.adapters import hf, nli, open_clip, python, timm, torchvision, world
 from microtome.models.adapters.family import Built, Families, Request
 from microtome.models.model import NOT_NORMALISED, Model, torch_device, wrap
+from microtome.models.output_repair import OutputRepair, unpack_output
 from microtome.models.preprocess import Preprocess, Triple, resized
 from microtome.models.repaired import attach, unpack
-from microtome.models.repaired_heads import HeadRepair, attach_heads, unpack_heads
+from microtome.models.repaired_output import attach_output
 from microtome.models.state import read_weights
 from microtome.models.text import TextModel, wrap_text
 
@@ -23,7 +24,7 @@ FAMILIES = Families()
 for _family in (world.FAMILY, nli.FAMILY, torchvision.FAMILY, timm.FAMILY, hf.FAMILY, open_clip.FAMILY):
     FAMILIES.register(_family)
 
-Repair = tuple[Intervention, ...] | HeadRepair
+Repair = tuple[Intervention, ...] | OutputRepair
 """What a weight file may hold beside weights; an empty tuple of an ordinary one."""
 _PYTHON_EXAMPLES = ("path/to/file.py:make_model", "package.module:make_model")
 
@@ -178,7 +179,7 @@ def _built(
     state, read_notes = read_weights(Path(weights)) if weights is not None else (None, ())
     repair: Repair = ()
     if state is not None:
-        heads = unpack_heads(state)
+        heads = unpack_output(state)
         state, steps = unpack(state)
         repair = steps if heads is None else heads
     request = Request(name, random, state, str(weights or ""), len(classes or ()), size)
@@ -187,8 +188,8 @@ def _built(
 
 def _repaired(model: Model, repair: Repair) -> Model:
     """The model with what its weight file says is to be done in every pass."""
-    if isinstance(repair, HeadRepair):
-        return attach_heads(model, repair)
+    if isinstance(repair, OutputRepair):
+        return attach_output(model, repair)
     return attach(model, repair) if repair else model
 
 

@@ -25,8 +25,8 @@ FAMILIES: tuple[Callable[[nn.Module], Tower | None], ...] = (
     timm_vit_tower,
     open_clip_tower,
 )
-REPAIRED = "microtome_repaired_heads"
-"""The buffer of a model some of whose heads are cut in every pass (`models/repaired_heads.py`)."""
+REPAIRED = "microtome_repaired_output"
+"""The buffer of a model some of whose parts are cut in every pass (`models/repaired_output.py`)."""
 SUPPORTED = (
     "a CLIP of microtome (world:clip), of transformers (CLIPModel, SiglipModel) or of open_clip, "
     "or a plain ViT, DINOv2 or SigLIP image classifier of transformers or timm"
@@ -39,13 +39,13 @@ def tower_of(model: Model) -> Tower:
     Raises
     ------
     ModelError
-        If it is none of the transformers that can be decomposed, has heads cut in every pass, or does not take images
+        If it is none of the transformers that can be decomposed, has parts cut in every pass, or does not take images
         of that size.
     """
     if hasattr(model.module, REPAIRED):
         raise ModelError(
-            f"{model.spec} is repaired: heads are cut from its output, which is the sum of its parts no longer.",
-            expected="a model without a repair of heads",
+            f"{model.spec} is repaired: parts are cut from its output, which is the sum of its parts no longer.",
+            expected="a model without a repair of its output",
             next_step="take the model apart that it was made from",
         )
     for recognise in FAMILIES:

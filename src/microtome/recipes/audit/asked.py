@@ -30,7 +30,7 @@ class AskedModel(Protocol):
     Attributes
     ----------
     kind:
-        `units` or `heads`.
+        `units`, `heads` or `neurons`.
     classes:
         Names of its outputs.
     names:

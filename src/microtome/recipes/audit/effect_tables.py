@@ -12,6 +12,9 @@ from jaxtyping import Float, Int
 
 from microtome.models.tail import Tail, logits_of_each
 from microtome.recipes.audit.effects import (
+    Each,
+    Together,
+    UnitEffect,
     cumulative_curves,
     effects_of_each,
     group_effects,
@@ -110,30 +113,21 @@ class Measured:
         speaks: dict[int, Float[np.ndarray, " unit"]], *, progress: Progress,
     ) -> dict[str, list[Row]]:  # fmt: skip
         """`part_effects`, `class_parts`, `effect_curves`, `effect_relations`, `effect_groups`."""
-        found = {}
-        for done, how in enumerate(HOWS):
-            progress("cutting units", done, len(HOWS))
-            found[how] = effects_of_each(self.each, self.before, self.truth, seed=self.seed, how=how)
-        progress("cutting units", len(HOWS), len(HOWS))
-        control = like_mass(found["mean"], self.mass)
+        found, columns = effects_by_cut(
+            self.each, self.before, self.truth, self.mass, classes, seed=self.seed, word="unit", progress=progress
+        )
         chosen, best_class = selectivity(self.asked.values(self.held), self.truth)
         slots = {int(row["unit"]): row for row in run.units.to_pylist()}
         rows = []
         for unit in self.units:
-            own, slot = found["mean"][unit], slots.get(unit, {})
-            worst = int(np.nanargmin(own.by_class))
+            slot = slots.get(unit, {})
             rows.append({
                 **part_columns(self.asked.names[unit]), "kind": kinds[unit].kind if unit in kinds else None,
                 "inputs": slot.get("fires"), "accuracy_active": slot.get("accuracy_active"),
-                "accuracy_silent": slot.get("accuracy_silent"), "mass": self.mass[unit],
-                "selectivity": chosen[unit], "selects": classes[int(best_class[unit])], "loss": own.loss,
-                "loss_low": own.low, "loss_high": own.high, "accuracy": own.accuracy,
-                "loss_zero": found["zero"][unit].loss if unit in found["zero"] else None,
-                "loss_resample": found["resample"][unit].loss if unit in found["resample"] else None,
-                "loss_random": control[unit], "worst_class": classes[worst],
-                "worst_class_change": own.by_class[worst],
+                "accuracy_silent": slot.get("accuracy_silent"), "selectivity": chosen[unit],
+                "selects": classes[int(best_class[unit])], **columns[unit],
             })  # fmt: skip
-        by_class = {unit: own.by_class for unit, own in found["mean"].items()}
+        by_class = {unit: own.by_class for unit, own in found.items()}
         return {
             "part_effects": rows,
             "class_parts": class_rows(self.asked, classes, targets, speaks, by_class),
@@ -153,9 +147,30 @@ class Measured:
         }
 
 
+def effects_by_cut(
+    each: Each, before: Float[np.ndarray, "item klass"], truth: Int[np.ndarray, " item"],
+    mass: Float[np.ndarray, " part"], classes: tuple[str, ...], *, seed: int, word: str, progress: Progress,
+) -> tuple[dict[int, UnitEffect], dict[int, Row]]:  # fmt: skip
+    """What is lost without each part: effects of mean ablation, and the columns of `part_effects` that say them all."""
+    found: dict[str, dict[int, UnitEffect]] = {}
+    for done, how in enumerate(HOWS):
+        progress(f"cutting {word}s", done, len(HOWS))
+        found[how] = effects_of_each(each, before, truth, seed=seed, how=how)
+    progress(f"cutting {word}s", len(HOWS), len(HOWS))
+    control = like_mass(found["mean"], mass)
+    rows: dict[int, Row] = {}
+    for part, own in found["mean"].items():
+        zero, other, worst = found["zero"].get(part), found["resample"].get(part), int(np.nanargmin(own.by_class))
+        rows[part] = {
+            "mass": mass[part], "loss": own.loss, "loss_low": own.low, "loss_high": own.high, "accuracy": own.accuracy,
+            "loss_zero": None if zero is None else zero.loss, "loss_resample": None if other is None else other.loss,
+            "loss_random": control[part], "worst_class": classes[worst], "worst_class_change": own.by_class[worst],
+        }  # fmt: skip
+    return found["mean"], rows
+
+
 def curve_rows(
-    each: Callable[[str], Iterator[tuple[int, Float[np.ndarray, "item klass"]]]],
-    together: Callable[[tuple[int, ...]], Float[np.ndarray, "item klass"]],
+    each: Each, together: Together,
     before: Float[np.ndarray, "item klass"], truth: Int[np.ndarray, " item"], *, seed: int,
 ) -> list[Row]:  # fmt: skip
     """`effect_curves`: parts cut one after another, in an order found on the half that is not counted."""
@@ -172,7 +187,7 @@ def curve_rows(
 
 
 def group_rows(
-    together: Callable[[tuple[int, ...]], Float[np.ndarray, "item klass"]],
+    together: Together,
     before: Float[np.ndarray, "item klass"], truth: Int[np.ndarray, " item"], mass: Float[np.ndarray, " part"],
     classes: tuple[str, ...], speaks: Mapping[int, Float[np.ndarray, " part"]], title: Callable[[int], str], *,
     strongest: int, seed: int,

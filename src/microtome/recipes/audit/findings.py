@@ -48,7 +48,7 @@ def carried_sentence(parts: Parts, proof: Proof) -> str:
     """Who carries it, and what is left without them."""
     without = proof.without
     if without is None:
-        return f"No {_part(parts)} was found that carries it."
+        return f"No {part_word(parts)} was found that carries it."
     names = [parts.names[n] for n in without.carriers.parts if n in parts.names]
     detect = [one for one in names if one.number in proof.suspect.parts and one.named]
     lead = next(iter([*detect, *(one for one in names if one.named), *names]), None)
@@ -69,9 +69,10 @@ def carried_sentence(parts: Parts, proof: Proof) -> str:
     if without.erased is not None and without.erased.rate < without.rate.rate:
         erased = f"; with the direction taken out along which it moves them {_percent(without.erased.rate)}"
     if not others:
-        return f"Without the loudest {_part(parts)} it is {left}{beside}{harmed}{erased}."
+        return f"Without the loudest {part_word(parts)} it is {left}{beside}{harmed}{erased}."
     count = others + 1
-    return f"It is spread over many {_part(parts)}s: with the {count} loudest cut it is {left}{beside}{harmed}{erased}."
+    many = f"It is spread over many {part_word(parts)}s"
+    return f"{many}: with the {count} loudest cut it is {left}{beside}{harmed}{erased}."
 
 
 def _titled(named: Named) -> str:
@@ -238,8 +239,9 @@ def _repair_row(row: Repair, base: Repair, made: Repairs, price: float) -> Row:
     }  # fmt: skip
 
 
-def _part(parts: Parts) -> str:
-    return {"units": "unit", "heads": "head", "neurons": "unit"}.get(parts.kind, "part")
+def part_word(parts: Parts) -> str:
+    """The word for a part: unit, head or neuron."""
+    return parts.kind.removesuffix("s")
 
 
 def _capital(text: str) -> str:

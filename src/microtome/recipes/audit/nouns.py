@@ -234,7 +234,7 @@ class Parts(Protocol):
     Attributes
     ----------
     kind:
-        `units`, `neurons` (of texts) or `heads`.
+        `units`, or of a CLIP-like model `heads` or `neurons`.
     item:
         The word for an input: `image`, `pair`.
     classes:

@@ -20,7 +20,7 @@ from microtome.recipes.audit.settings import AuditSettings
 from microtome.verify.fdr import q_values
 from microtome.verify.flips import FlipTest, Rate, Verdict, flip_test, rate_of, verdict_of
 
-SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Numbers of parts that are tried together."""
 CONTROL_SETS, DRAWN = 5, 500
 ENOUGH = 0.5

@@ -235,7 +235,7 @@ def _manifest(
     summary = {
         "suspects": len(audited.proofs), "proved": counts["proved"], "not_proved": counts["not proved"],
         "refuted": counts["refuted"], "repaired": len(helped), "accuracy": subject.accuracy(),
-        "part": {"units": "unit", "heads": "head", "neurons": "unit"}[parts.kind], "item": parts.item,
+        "part": findings.part_word(parts), "item": parts.item,
         "sentences": _summary_sentences(parts, audited, counts, len(helped)), **subject.summary(),
         "also": [other.name for other in others],
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is audited, opened: units of an image model, heads of a CLIP-like model, units of a model of texts.
+"""What is audited, opened: units of an image model, heads or neurons of a CLIP-like model, units of a model of texts.
 
 To add a kind of model is to write its `Parts` and its `Subject`, and a line in `open_subject`.
 """
@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from microtome.core.errors import OptionError
 from microtome.data.base import ItemData
 from microtome.models.model import Model
 from microtome.models.text import TextModel
@@ -85,13 +84,9 @@ def open_subject(
 
         return open_text_subject(model, layer, data, inputs, settings, out=out, progress=progress)
     if model.texts is not None:
-        if layer is not None:
-            raise OptionError(
-                f"{model.spec} is audited head by head; it takes no --layer.", next_step="leave --layer out"
-            )
-        from microtome.recipes.audit.head_subject import open_head_subject
+        from microtome.recipes.audit.term_subject import open_term_subject
 
-        return open_head_subject(model, data, inputs, settings, out=out, progress=progress)
+        return open_term_subject(model, layer, data, inputs, settings, out=out, progress=progress)
     from microtome.recipes.audit.unit_subject import open_unit_subject
 
     return open_unit_subject(model, layer, data, inputs, settings, out=out, progress=progress)

@@ -69,7 +69,7 @@ class TextUnits:
         If the layer's units are heads, which are not cut one by one here.
     """
 
-    kind = "neurons"
+    kind = "units"
 
     def __init__(
         self, model: TextModel, layer: str, names: Mapping[int, Named], detectors: Mapping[int, Detector], *,

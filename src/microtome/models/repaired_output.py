@@ -1,17 +1,14 @@
-"""A transformer repaired by cutting heads: the heads and their mean terms beside the weights, cut in every pass.
+"""A transformer repaired at its output: what heads or neurons add to it is held at its mean, in every pass.
 
-    output' = output - (1 - keep) * sum over heads h of (term_h - mean_h)
-
-No weight can say this: what a head writes is also read by the layers after it, and they are to read it as before. So
-loading such a file puts hooks on the model for good, which compute the heads' terms in the same pass. A last layer
-trained anew in place of the class texts is kept in the same way; the model then answers with its own classes.
+No weight can say this: what a part writes is also read by the layers after it, and they are to read it as before. So
+loading such a file (`output_repair`) puts hooks on the model for good, which compute the terms in the same pass. A last
+layer trained anew in place of the class texts is kept in the same way; the model then answers with its own classes.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,91 +17,25 @@ from torch import Tensor, nn
 
 from microtome.core.errors import ModelError
 from microtome.models.model import Model
+from microtome.models.output_repair import NEURONS, NeuronCut, OutputRepair, pack_output
 from microtome.models.outputs import first_tensor, with_first
-from microtome.models.repaired import PREFIX
 from microtome.models.towers.base import Place, Tower
 from microtome.models.towers.find import REPAIRED, tower_of
-
-_PLAN, _MEANS, _WEIGHT, _BIAS = (f"{PREFIX}heads.{name}" for name in ("plan", "means", "weight", "bias"))
-
-
-@dataclass(frozen=True, eq=False)
-class HeadRepair:
-    """What is done to the output.
-
-    Attributes
-    ----------
-    heads:
-        (layer, head) of each head that is cut.
-    keep:
-        The share of its difference from the mean that each keeps; 0 = cut.
-    means:
-        What each is set to.
-    cosine:
-        Whether outputs are normalised before `weight`.
-    classes:
-        With a new last layer the names of its outputs; else empty.
-    weight, bias:
-        The new last layer; None: the output stays a vector of the space that it shares with texts.
-    """
-
-    heads: tuple[tuple[int, int], ...]
-    keep: float
-    means: Float[Tensor, "part d_out"]
-    cosine: bool = True
-    classes: tuple[str, ...] = ()
-    weight: Float[Tensor, "klass d_out"] | None = None
-    bias: Float[Tensor, " klass"] | None = None
+from microtome.models.towers.reading import coefficients, places_after
+from microtome.models.towers.streams import Streams
 
 
-def pack_heads(repair: HeadRepair) -> dict[str, Tensor]:
-    """The repair as tensors that go into a weight file."""
-    plan = {
-        "heads": [list(head) for head in repair.heads], "keep": repair.keep, "cosine": repair.cosine,
-        "classes": list(repair.classes),
-    }  # fmt: skip
-    text = torch.frombuffer(bytearray(json.dumps(plan).encode()), dtype=torch.uint8).clone()
-    tensors = {_PLAN: text, _MEANS: repair.means, _WEIGHT: repair.weight, _BIAS: repair.bias}
-    return {name: value.detach().contiguous() for name, value in tensors.items() if value is not None}
-
-
-def unpack_heads(state: Mapping[str, Tensor]) -> HeadRepair | None:
-    """The repair of heads that a weight file holds; None of an ordinary one.
+def attach_output(model: Model, repair: OutputRepair) -> Model:
+    """The same model with heads or neurons cut for good; its module is changed, not copied.
 
     Raises
     ------
     ModelError
-        If it is damaged.
-    """
-    if _PLAN not in state:
-        return None
-    try:
-        plan = json.loads(bytes(state[_PLAN].cpu().numpy().tobytes()).decode())
-        heads = tuple((int(layer), int(head)) for layer, head in plan["heads"])
-        found = HeadRepair(
-            heads, float(plan["keep"]), state[_MEANS], bool(plan["cosine"]), tuple(map(str, plan["classes"])),
-            state.get(_WEIGHT), state.get(_BIAS),
-        )  # fmt: skip
-        if len(found.means) != len(heads) or (found.weight is None) != (found.bias is None):
-            raise ValueError("its parts do not fit one another")
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"The repair in the weight file is damaged: {error!r}.", next_step="write it again with microtome audit"
-        ) from error
-    return found
-
-
-def attach_heads(model: Model, repair: HeadRepair) -> Model:
-    """The same model with heads cut for good; its module is changed, not copied.
-
-    Raises
-    ------
-    ModelError
-        If the model is no transformer that can be taken apart, or has other heads.
+        If the model is no transformer that can be taken apart, or has other heads or neurons.
     """
     tower = tower_of(model)
     wrong = [head for head in repair.heads if not (head[0] < len(tower.layers) and head[1] < tower.heads)]
-    if wrong or repair.means.shape[1:] != (tower.d_out,):
+    if wrong or repair.means.shape[1:] != (tower.d_out,) or not _fits(tower, repair.neurons):
         raise ModelError(
             f"The repair in the weight file does not fit {model.spec}.",
             expected=f"heads up to {len(tower.layers) - 1}.{tower.heads - 1}, {tower.d_out} numbers each",
@@ -112,19 +43,30 @@ def attach_heads(model: Model, repair: HeadRepair) -> Model:
         )
     _Cut(tower, repair).hook()
     # A buffer, so that the model's hash is another one than without the repair.
-    packed = torch.cat([value.double().reshape(-1).cpu() for value in pack_heads(repair).values()])
+    packed = torch.cat([value.double().reshape(-1).cpu() for value in pack_output(repair).values()])
     model.module.register_buffer(REPAIRED, packed, persistent=False)
-    listed = ", ".join(f"{layer}.{head}" for layer, head in repair.heads)
-    note = f"Repaired: the direct effect of heads {listed} is cut." if listed else "Repaired: its last layer is new."
+    said = repair.words
+    note = f"Repaired: the effect of {said} on the output is cut." if said else "Repaired: its last layer is new."
     if repair.weight is None:
         return replace(model, notes=(*model.notes, note))
     return replace(model, notes=(*model.notes, note), classes=repair.classes, texts=None)
 
 
-class _Cut:
-    """Hooks that see what heads read and take what they wrote from the output."""
+def _fits(tower: Tower, cut: NeuronCut | None) -> bool:
+    if cut is None:
+        return True
+    if not 0 <= cut.layer < len(tower.layers) - 1:
+        return False
+    wide = tower.readouts * (len(tower.layers) - 1 - cut.layer) * tower.heads
+    highest = tower.layers[cut.layer].mlp.w_out.shape[1]
+    shapes = cut.readers.shape[1:] == (wide,) and cut.directions.shape[1:] == (tower.d_out,)
+    return shapes and all(0 <= neuron < highest for neuron in cut.neurons)
 
-    def __init__(self, tower: Tower, repair: HeadRepair) -> None:
+
+class _Cut:
+    """Hooks that see what heads read, and neurons, and take what they wrote from the output."""
+
+    def __init__(self, tower: Tower, repair: OutputRepair) -> None:
         self._tower, self._repair = tower, repair
         self._seen: dict[Place, Tensor] = {}
         self._heads: dict[int, list[int]] = {}
@@ -132,6 +74,11 @@ class _Cut:
             self._heads.setdefault(layer, []).append(head)
         like = tower.pooling.matrices
         self._mean = repair.means.sum(dim=0).to(device=like.device, dtype=like.dtype)
+        cut = repair.neurons
+        self._neurons = None if cut is None else {
+            name.removeprefix(NEURONS): value.to(device=like.device, dtype=like.dtype)
+            for name, value in cut.tensors().items()
+        }  # fmt: skip
         self._last = None
         if repair.weight is not None and repair.bias is not None:
             self._last = tuple(each.to(device=like.device, dtype=like.dtype) for each in (repair.weight, repair.bias))
@@ -139,7 +86,9 @@ class _Cut:
     def hook(self) -> None:
         tower = self._tower
         places = [tower.end, *(tower.layers[layer].attention.at for layer in self._heads)] if self._heads else []
-        for place in places:
+        if self._repair.neurons is not None:
+            places += places_after(tower, self._repair.neurons.layer)
+        for place in dict.fromkeys(places):
             module = tower.module.get_submodule(place.module)
             if place.side == "input":
                 module.register_forward_pre_hook(self._before(place), with_kwargs=True)
@@ -177,6 +126,8 @@ class _Cut:
             raise ModelError(f"{self._tower.family} returned no float tensor to be repaired.")
         if self._heads:
             tensor = tensor - (1.0 - self._repair.keep) * (self._written() - self._mean)
+        if self._neurons is not None:
+            tensor = tensor - (1.0 - self._repair.keep) * self._added(self._neurons, tensor)
         self._seen.clear()
         if self._last is not None:
             tensor = nn.functional.normalize(tensor, dim=-1) if self._repair.cosine else tensor
@@ -192,6 +143,21 @@ class _Cut:
             for layer, heads in self._heads.items()
         ]
         return torch.stack(terms).sum(dim=0)
+
+    def _added(self, held: Mapping[str, Tensor], output: Float[Tensor, "batch d_out"]) -> Float[Tensor, "batch d_out"]:
+        """What the neurons add to the output by way of later heads, beyond their means."""
+        cut = self._repair.neurons
+        assert cut is not None
+        s = coefficients(self._tower, Streams(self._seen, output), cut.layer, cut.neurons)
+        return output_change(torch.einsum("bkn,nk->bn", s, held["readers"]) - held["means"], held)
+
+
+def output_change(beyond: Float[Tensor, "batch neuron"], held: Mapping[str, Tensor]) -> Float[Tensor, "batch d_out"]:
+    """Effects of neurons in the output's space; where `held` has a vector `along`, what of them lies along it."""
+    along = held.get("along")
+    if along is not None:
+        beyond = (beyond @ along)[:, None] * along
+    return beyond @ held["directions"]
 
 
 def term_sum(

@@ -1,0 +1,223 @@
+"""Heads or neurons of a CLIP-like model, audited: their names in text, and what it answers without each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from microtome.core.errors import DataError
+from microtome.data.base import ItemData
+from microtome.data.restrict import Subset
+from microtome.models.model import Model
+from microtome.models.output_repair import pack_output
+from microtome.models.repaired import write_repaired
+from microtome.models.towers.find import tower_of
+from microtome.recipes.answering import Answering, answering
+from microtome.recipes.audit.effect_tables import class_rows, curve_rows, effects_by_cut, group_rows
+from microtome.recipes.audit.findings import part_columns
+from microtome.recipes.audit.image_opening import Images, card_of, image_notes, open_all, read_all
+from microtome.recipes.audit.image_parts import ImageParts
+from microtome.recipes.audit.nouns import Change
+from microtome.recipes.audit.opening import without_classes
+from microtome.recipes.audit.run_parts import Audited
+from microtome.recipes.audit.settings import AuditSettings
+from microtome.recipes.audit.term_model import HeldTerms, TermModel
+from microtome.recipes.audit.term_runs import layer_number, open_terms, term_run
+from microtome.recipes.audit.writing import check_weights_name, picture_rows, write_image_cases
+from microtome.recipes.decomposition import Decomposition
+from microtome.record.one_pass import Progress
+
+if TYPE_CHECKING:
+    from microtome.recipes.audit.run import AuditInputs
+
+Row = dict[str, Any]
+MOST_IMAGES = 600
+"""Images on which the effect of each part is measured."""
+STRONGEST = {"heads": 4, "neurons": 16}
+"""Parts of a class that are cut together."""
+
+
+@final
+class TermSubject:
+    """See `subjects.Subject`."""
+
+    def __init__(
+        self, model: Model, answers: Answering, run: Decomposition, images: Images, inputs: AuditInputs,
+        settings: AuditSettings,
+    ) -> None:  # fmt: skip
+        self._model, self._run, self._images, self._inputs, self._settings = model, run, images, inputs, settings
+        self._made: ImageParts | None = None
+        named = open_terms(model, run, without_classes(images.data).concepts)
+        self.asked = TermModel(
+            model, named.source, answers, named.names, named.detectors, batch_size=min(settings.batch_size, 64),
+            seed=settings.seed,
+        )  # fmt: skip
+
+    def parts(self, progress: Progress) -> ImageParts:
+        """Everything read once."""
+        if self._made is None:
+            read = read_all(
+                self._images, self._model, self.asked.classes, self._inputs.classes, self._settings, progress
+            )
+            self._made = ImageParts(
+                self.asked, read.donors, read.hosts, read.shift, outputs=read.outputs, targets=read.targets,
+                settings=self._settings, allowed=read.allowed,
+            )  # fmt: skip
+        return self._made
+
+    @property
+    def _parts(self) -> ImageParts:
+        assert self._made is not None
+        return self._made
+
+    def plan(self) -> dict[str, Any]:
+        return {
+            "model": self._model.fingerprint(), "preprocess": repr(self._model.preprocess),
+            "run": self._run.manifest["created"], **self._images.fingerprints(), "texts": self.asked.answers.how,
+            "classes": None if self._inputs.classes is None else list(self._inputs.classes),
+        }  # fmt: skip
+
+    def accuracy(self) -> float:
+        return self._parts.accuracy()
+
+    def described(self) -> Mapping[str, Any]:
+        shift = self._images.shift
+        return {
+            "model": {**self._run.manifest["model"], "units": self.asked.parts},
+            "data": card_of(self._images.data), "shift": None if shift is None else card_of(shift),
+            "hosts": None if self._images.hosts is self._images.data else card_of(self._images.hosts),
+        }  # fmt: skip
+
+    def summary(self) -> Mapping[str, Any]:
+        return {"run": str(self._run.path), "images": len(self._parts.hosts), "texts": self.asked.answers.how}
+
+    def notes(self) -> list[str]:
+        how = {"mean": "its mean over the data", "zero": "zero", "resample": "what it is on another image"}
+        lent = how[self._settings.ablate]
+        found = [
+            *self._model.notes, *image_notes(self._images),
+            f"Classes are asked for as texts: {self.asked.answers.how}.",
+        ]  # fmt: skip
+        if self.asked.kind == "heads":
+            return [
+                *found,
+                f"Heads are named by the texts of the run {self._run.path}. A cut head's term of the output is set to "
+                f"{lent}; what it wrote is still read by the layers after it: its direct effect is taken, not its "
+                "total.",
+                "Heads write in spaces of their own, so no direction over heads is taken out.",
+            ]
+        summary = self._run.manifest["summary"]
+        return [
+            *found,
+            f"Neurons of layer {summary['layer']} are named by the texts of the run {self._run.path}, the "
+            f"{summary['listed']} of largest effect. A neuron's effect is what later heads read of it into the output, "
+            f"along its first direction (of its variance {summary['mean_first_share']:.0%} on average). Of a cut "
+            f"neuron that is set to {lent}; what else the layers after it make of it stays.",
+        ]
+
+    def tables(
+        self, audited: Audited, findings: list[Row], folder: Path, progress: Progress
+    ) -> tuple[dict[str, list[Row]], list[str]]:
+        parts = self._parts
+        pictures, inside = picture_rows(parts, audited, folder)
+        for row in findings:
+            if row["number"] in inside:
+                row["heat_inside"], row["heat_area"] = inside[row["number"]]
+        measured = MeasuredTerms(self.asked, parts, seed=self._settings.seed)
+        return {"finding_images": pictures, **measured.tables(progress)}, []
+
+    def write_cases(self, audited: Audited, folder: Path) -> int:
+        return write_image_cases(self._parts, audited, folder)
+
+    def write_repair(self, change: Change, path: Path) -> str:
+        check_weights_name(path)
+        repair = self.asked.repair(change)
+        write_repaired(path, self._model, changed=pack_output(repair))
+        if repair.weight is not None:
+            return (
+                f"{path} holds the model with a last layer in place of its class texts, trained anew: load it with "
+                "microtome (--weights); it then answers with these classes and takes no texts."
+            )
+        return (
+            f"{path} holds the model's weights and beside them what is needed to cut the effect of {repair.words} on "
+            "the output: load it with microtome (--weights), which does so in every pass."
+        )
+
+
+class MeasuredTerms:
+    """What is lost without each part's effect on the output, on labelled images.
+
+    Parameters
+    ----------
+    asked:
+        The model.
+    parts:
+        Its images, read.
+    seed:
+        Decides draws.
+    """
+
+    def __init__(self, asked: TermModel, parts: ImageParts, *, seed: int) -> None:
+        labelled = np.flatnonzero(parts.truth >= 0)
+        order = np.random.default_rng([seed, 73]).permutation(len(labelled))[:MOST_IMAGES]
+        rows = labelled[np.sort(order)]
+        self.asked, self.parts, self.seed = asked, parts, seed
+        self.held: HeldTerms = asked.take(parts.held, rows)
+        self.truth: Int[np.ndarray, " item"] = parts.truth[rows]
+        self.before = asked.answer(self.held)
+        self.mass = asked.mass(self.held)
+
+    def each(self, how: str) -> Iterator[tuple[int, Float[np.ndarray, "item klass"]]]:
+        """(part, logits without it)."""
+        for part in self.asked.names:
+            yield part, self.asked.answer(self.held, Change(parts=(part,), how=how))
+
+    def together(self, parts: tuple[int, ...]) -> Float[np.ndarray, "item klass"]:
+        """Logits with parts set to their mean."""
+        return self.asked.answer(self.held, Change(parts=parts)) if parts else self.before
+
+    def tables(self, progress: Progress) -> dict[str, list[Row]]:
+        """`part_effects`, `class_parts`, `effect_curves`, `effect_groups`."""
+        asked, classes, targets = self.asked, self.asked.classes, self.parts.targets
+        found, columns = effects_by_cut(
+            self.each, self.before, self.truth, self.mass, classes, seed=self.seed, word=asked.source.word,
+            progress=progress,
+        )  # fmt: skip
+        speaks = {target: asked.speaks(self.parts.held, self.parts.truth, target) for target in targets}
+        by_class = {part: own.by_class for part, own in found.items()}
+        return {
+            "part_effects": [{**part_columns(named), **columns[part]} for part, named in asked.names.items()],
+            "class_parts": class_rows(asked, classes, targets, speaks, by_class),
+            "effect_curves": curve_rows(self.each, self.together, self.before, self.truth, seed=self.seed),
+            "effect_groups": group_rows(
+                self.together, self.before, self.truth, self.mass, classes, speaks, asked.title,
+                strongest=STRONGEST[asked.kind], seed=self.seed,
+            ),
+        }  # fmt: skip
+
+
+def open_term_subject(
+    model: Model, layer: str | None, data: ItemData | str | Path, inputs: AuditInputs, settings: AuditSettings, *,
+    out: Path, progress: Progress,
+) -> TermSubject:  # fmt: skip
+    """The model's heads, or the neurons of a layer, with the run that names them: given, found beside, or made.
+
+    Raises
+    ------
+    MicrotomeError
+        If the model cannot be taken apart, or the data or the run cannot be used.
+    """
+    number = None if layer is None else layer_number(layer, tower_of(model))
+    images = open_all(data, inputs, settings)
+    answers = answering(model, images.hosts.classes)
+    if answers is None:
+        raise DataError(f"{model.spec} cannot be asked for the classes of {images.hosts.card.name}.")
+    named_on = images.data
+    if len(named_on) > settings.images:
+        named_on = Subset(named_on, count=settings.images, seed=settings.seed)
+    run = term_run(model, number, named_on, inputs.run, out=out, seed=settings.seed, progress=progress)
+    return TermSubject(model, answers, run, images, inputs, settings)
