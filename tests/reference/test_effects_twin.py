@@ -43,6 +43,11 @@ def literal_right(n: int, logits: np.ndarray, truth: np.ndarray) -> int:
     return int(max(range(logits.shape[1]), key=lambda k: logits[n, k]) == truth[n])
 
 
+def items_of(shares: np.ndarray) -> list[int]:
+    """The items of a resample, each as often as it was drawn."""
+    return [n for n, share in enumerate(shares.tolist()) for _ in range(round(30 * share))]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_an_effect_equals_a_loop(seed: int) -> None:
     before, after, truth = tables(seed)
@@ -52,13 +57,18 @@ def test_an_effect_equals_a_loop(seed: int) -> None:
         [literal_loss(before[n].tolist(), truth[n]) for n in range(30)], rel=1e-12
     )
     assert found.loss == pytest.approx(literal_mean(list(range(30)), before, after, truth), rel=1e-10)
-    means = sorted(literal_mean(rows.tolist(), before, after, truth) for rows in drawn)
+    means = sorted(literal_mean(items_of(shares), before, after, truth) for shares in drawn)
     for quantile, value in ((0.025, found.low), (0.975, found.high)):
         place = quantile * (len(means) - 1)
         lower = means[math.floor(place)]
         assert value == pytest.approx(lower + (place % 1) * (means[math.floor(place) + 1] - lower), rel=1e-10)
     right = [literal_right(n, after, truth) - literal_right(n, before, truth) for n in range(30)]
     assert found.accuracy == pytest.approx(sum(right) / 30)
+    changes = sorted(sum(right[n] for n in items_of(shares)) / 30 for shares in drawn)
+    for quantile, value in ((0.025, found.accuracy_low), (0.975, found.accuracy_high)):
+        place = quantile * (len(changes) - 1)
+        lower = changes[math.floor(place)]
+        assert value == pytest.approx(lower + (place % 1) * (changes[math.floor(place) + 1] - lower), abs=1e-12)
     for label in range(3):
         own = [change for change, k in zip(right, truth, strict=True) if k == label]
         assert found.by_class[label] == pytest.approx(sum(own) / len(own))
@@ -81,7 +91,7 @@ def test_each_unit_gets_its_own_effect_and_every_interval_the_same_items() -> No
 def test_the_control_is_the_mean_of_the_five_nearest_in_mass(seed: int) -> None:
     generator = np.random.default_rng(seed)
     units, mass = [3, 5, 0, 11, 7, 2, 8, 9], generator.random(12)
-    effects = {unit: UnitEffect(float(generator.normal()), 0.0, 0.0, 0.0, np.zeros(2)) for unit in units}
+    effects = {unit: UnitEffect(float(generator.normal()), *[0.0] * 5, np.zeros(2)) for unit in units}
     found = like_mass(effects, mass)
     for unit in units:
         near = sorted((abs(mass[other] - mass[unit]), other) for other in units if other != unit)[:5]

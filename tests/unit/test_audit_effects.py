@@ -74,7 +74,10 @@ def test_items_are_drawn_alike_by_the_seed() -> None:
     assert resampled(20, 1).shape == (RESAMPLES, 20)
     assert np.array_equal(resampled(20, 1), resampled(20, 1))
     assert not np.array_equal(resampled(20, 1), resampled(20, 2))
-    assert (resampled(7, 3).min(), resampled(7, 3).max()) == (0, 6)
+    counts = 7 * resampled(7, 3)
+    assert np.allclose(counts, np.rint(counts))
+    assert np.allclose(counts.sum(axis=1), 7)
+    assert (counts.max(axis=0) > 1).all()
 
 
 @pytest.mark.parametrize(
@@ -131,6 +134,6 @@ def test_curves_fall_at_once_with_the_best_first_and_at_the_end_with_the_best_la
 def test_the_control_of_a_unit_is_of_its_neighbours_in_mass() -> None:
     """Six loud units that matter and six silent ones that do not."""
     mass = np.array([10.0 + n for n in range(6)] + [0.1 * n for n in range(6)])
-    effects = {n: UnitEffect(1.0 if n < 6 else 0.0, 0.0, 0.0, 0.0, np.zeros(1)) for n in range(12)}
+    effects = {n: UnitEffect(1.0 if n < 6 else 0.0, *[0.0] * 5, np.zeros(1)) for n in range(12)}
     found = like_mass(effects, mass)
     assert [found[n] for n in range(12)] == [1.0] * 6 + [0.0] * 6

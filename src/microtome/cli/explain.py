@@ -15,7 +15,7 @@ from microtome.cli.decompose import common
 
 def explain(
     image: Annotated[Path, typer.Argument(help="A picture file.")],
-    run: Annotated[Path, typer.Option(help="A run of `microtome dissect` on images.")],
+    run: Annotated[Path, typer.Option(help="A run of `microtome dissect` or `audit` on images.")],
     out: common.Out = Path("runs/explain"),
     model: Annotated[str | None, typer.Option(help="The run's model, where it is not found as the run says.")] = None,
     weights: common.Weights = None,
@@ -26,12 +26,11 @@ def explain(
 ) -> None:
     """Which units fire on IMAGE, what they stand for, what each adds, and what the answer becomes without each."""
     from microtome.models.load import load
-    from microtome.recipes.audit.explain import explain_image
-    from microtome.recipes.result import Dissection
+    from microtome.recipes.audit.explain import explain_image, opened_run
 
-    told = Dissection(run)
+    told, _ = opened_run(run)
     loaded = load(model or told.manifest["model"]["spec"], weights=weights, size=size, device=device)
-    found = explain_image(image, told, model=loaded, out=out, overwrite=overwrite, command=common.command_line())
+    found = explain_image(image, run, model=loaded, out=out, overwrite=overwrite, command=common.command_line())
     rows = found.rows("explained_parts")
     summary = found.manifest["summary"]
     if as_json:
@@ -45,8 +44,9 @@ def explain(
     table = Table(title="Units that fire, by what they add to the answer or take from it", title_justify="left")
     for name in ("unit", "stands for", "adds", "without it"):
         table.add_column(name, justify="left" if name in ("stands for", "without it") else "right")
-    for row in [row for row in rows if row["fires"]][:16]:
+    firing = [row for row in rows if row["fires"] and row["part"] is not None][:16]
+    for row in [*firing, *(row for row in rows if row["part"] is None)]:
         without = f"{row['without']} ({100 * row['without_change']:+.0f} points)"
-        table.add_row(str(row["part"]), Text(row["words"] or "–"), f"{row['adds']:+.2f}", without)
+        table.add_row(row["title"].removeprefix("unit "), Text(row["words"] or "–"), f"{row['adds']:+.2f}", without)
     console.print(table)
     console.print(f"Report: {found.report}", markup=False, highlight=False, soft_wrap=True)

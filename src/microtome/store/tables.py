@@ -126,7 +126,9 @@ AUDIT: dict[str, str] = {
         "number:i verdict:s sentence:s target:s source:s concept:s words:s why:s share:f others:f shift:f suspect_q:f "
         "parts:S how:s control_how:s cases:i turned:i rate:f low:f high:f control:f control_low:f control_high:f "
         "difference:f difference_low:f difference_high:f p:f q:f changed:f control_changed:f carriers:S carried:f "
-        "without:f without_low:f without_high:f without_first:f without_direction:f without_random:f still_right:f "
+        "without:f without_low:f without_high:f without_first:f without_first_low:f without_first_high:f "
+        "without_direction:f without_direction_low:f without_direction_high:f without_random:f without_random_low:f "
+        "without_random_high:f still_right:f still_right_low:f still_right_high:f "
         "reverse_how:s reverse_cases:i reverse:f reverse_low:f reverse_high:f reverse_control:f reverse_difference:f "
         "reverse_difference_low:f reverse_difference_high:f reverse_p:f heat_inside:f heat_area:f repair:s repaired:b "
         "problem:s command:s"
@@ -142,16 +144,20 @@ AUDIT: dict[str, str] = {
     "transfer": (
         "number:i model:s cases:i rate:f low:f high:f control:f difference:f difference_low:f difference_high:f p:f"
     ),
-    "confusions": "rank:i source:s target:s concept:s words:s cases:i rate:f control:f difference:f",
+    "confusions": (
+        "rank:i source:s target:s concept:s words:s cases:i rate:f low:f high:f control:f control_low:f control_high:f "
+        "difference:f difference_low:f difference_high:f"
+    ),
     "repairs": (
         "number:i kind:s what:s chosen:b best:b helps:b worst:f worst_before:f worst_difference:f worst_low:f "
         "worst_high:f mean:f mean_before:f mean_difference:f mean_low:f mean_high:f ordinary:f ordinary_before:f "
-        "price:f turned:f"
+        "price:f price_low:f price_high:f turned:f turned_low:f turned_high:f"
     ),
-    "repair_groups": "number:i kind:s group:s accuracy:f images:i",
+    "repair_groups": "number:i kind:s group:s accuracy:f low:f high:f images:i",
     "part_effects": (
-        "part:i title:s formula:s words:s score:f named:b kind:s inputs:i accuracy_active:f accuracy_silent:f mass:f "
-        "selectivity:f selects:s loss:f loss_low:f loss_high:f accuracy:f loss_resample:f loss_zero:f loss_random:f "
+        "part:i title:s formula:s words:s score:f named:b kind:s inputs:i accuracy_active:f accuracy_active_low:f "
+        "accuracy_active_high:f accuracy_silent:f mass:f selectivity:f selects:s loss:f loss_low:f loss_high:f "
+        "accuracy:f accuracy_low:f accuracy_high:f loss_resample:f loss_zero:f loss_random:f "
         "worst_class:s worst_class_change:f"
     ),
     "class_parts": (
@@ -161,7 +167,9 @@ AUDIT: dict[str, str] = {
     "effect_relations": (
         "what:s units:i pearson:f pearson_low:f pearson_high:f spearman:f spearman_low:f spearman_high:f p:f"
     ),
-    "effect_groups": "group:s parts:S set:s mass:f loss:f accuracy:f",
+    "effect_groups": (
+        "group:s parts:S set:s mass:f loss:f loss_low:f loss_high:f accuracy:f accuracy_low:f accuracy_high:f"
+    ),
     "part_links": "layer:s part:i other_layer:s other:i weight:f correlation:f jaccard:f words:s other_words:s",
     "kind_shares": "kind:s units:i share:f low:f high:f",
     "concept_directions": (

@@ -85,6 +85,11 @@ def paired_change(
     )  # fmt: skip
 
 
+def mean_of(values: Float[np.ndarray, "item"], *, seed: int) -> Mean:
+    """A mean over items with its interval; `seed` decides resamples."""
+    return _mean(values, np.random.default_rng([seed, 13]))
+
+
 def sign_flip_p(differences: Float[np.ndarray, "item"], generator: np.random.Generator) -> float:
     """Two-sided p of a mean that is 0 where every difference might as well have the other sign; NaN without any."""
     count = len(differences)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from microtome.record.one_pass import Progress
 from microtome.store.atomic import read_arrays, write_arrays
 from microtome.verify.correlation import correlate
 from microtome.verify.kinds import UnitKind
+from microtome.verify.proportions import wilson
 
 Row = dict[str, Any]
 MOST_ITEMS = {True: 600, False: 48}
@@ -38,6 +40,32 @@ MOST_ITEMS = {True: 600, False: 48}
 STRONGEST = 8
 CLASS_SHOWN = 10
 HOWS = ("mean", "zero", "resample")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Directions that stand beside units in the tables, by numbers below 0.
+
+    Attributes
+    ----------
+    names, ways:
+        Their names, and their vectors over the units.
+    rows:
+        Of `part_effects`.
+    by_class:
+        Change of right answers by class without each.
+    speaks:
+        For each class what each adds to it.
+    """
+
+    names: Mapping[int, Named]
+    ways: Mapping[int, Float[np.ndarray, " unit"]]
+    rows: Sequence[Row]
+    by_class: Mapping[int, Float[np.ndarray, " klass"]]
+    speaks: Mapping[int, Mapping[int, float]]
+
+
+ALONE = Beside({}, {}, (), {}, {})
 
 
 class Measured:
@@ -48,7 +76,7 @@ class Measured:
     asked:
         The model.
     held, pixels, truth:
-        Labelled items, as read; and the images themselves, which are looked at only where the tail is not linear.
+        Labelled items, as read; and the images themselves, empty of texts.
     seed:
         Decides draws.
     cache:
@@ -64,7 +92,7 @@ class Measured:
         self.asked: Any = asked
         self.held: Any = self.asked.take(held, rows)
         self.truth, self.seed = truth[rows], seed
-        self.pixels = [pixels[row] for row in rows] if asked.tail is None else []
+        self.pixels = [pixels[row] for row in rows] if len(pixels) else []
         self.before = self.held.logits
         self.units = sorted(asked.names)
         self.mass = asked.mass(self.held)
@@ -109,8 +137,8 @@ class Measured:
         return self.asked.answer(self.held, Change(parts=units)) if units else self.before
 
     def tables(
-        self, run: Dissection, kinds: dict[int, UnitKind], classes: tuple[str, ...], targets: tuple[int, ...],
-        speaks: dict[int, Float[np.ndarray, " unit"]], *, progress: Progress,
+        self, run: Dissection, kinds: dict[int, UnitKind], classes: tuple[str, ...],
+        speaks: dict[int, Float[np.ndarray, " unit"]], *, progress: Progress, beside: Beside = ALONE,
     ) -> dict[str, list[Row]]:  # fmt: skip
         """`part_effects`, `class_parts`, `effect_curves`, `effect_relations`, `effect_groups`."""
         found, columns = effects_by_cut(
@@ -123,28 +151,34 @@ class Measured:
             slot = slots.get(unit, {})
             rows.append({
                 **part_columns(self.asked.names[unit]), "kind": kinds[unit].kind if unit in kinds else None,
-                "inputs": slot.get("fires"), "accuracy_active": slot.get("accuracy_active"),
+                "inputs": slot.get("fires"), **active_columns(slot.get("fires"), slot.get("accuracy_active")),
                 "accuracy_silent": slot.get("accuracy_silent"), "selectivity": chosen[unit],
                 "selects": classes[int(best_class[unit])], **columns[unit],
             })  # fmt: skip
-        by_class = {unit: own.by_class for unit, own in found.items()}
+        last = self.asked.last() if self.asked.tail is not None else None
+        weight = None if last is None else {
+            **dict(enumerate(last.weight.T)), **{number: last.weight @ way for number, way in beside.ways.items()}
+        }  # fmt: skip
+        by_class = {**{unit: own.by_class for unit, own in found.items()}, **beside.by_class}
+        adds = {target: {**dict(enumerate(own)), **beside.speaks.get(target, {})} for target, own in speaks.items()}
         return {
-            "part_effects": rows,
-            "class_parts": class_rows(self.asked, classes, targets, speaks, by_class),
+            "part_effects": [*rows, *beside.rows],
+            "class_parts": class_rows({**self.asked.names, **beside.names}, classes, adds, by_class, weight),
             "effect_curves": curve_rows(self.each, self.together, self.before, self.truth, seed=self.seed),
             "effect_relations": relation_rows(run, rows, self.seed),
             "effect_groups": group_rows(
-                self.together,
-                self.before,
-                self.truth,
-                self.mass,
-                classes,
-                speaks,
-                "unit {}".format,
-                strongest=STRONGEST,
-                seed=self.seed,
+                self.together, self.before, self.truth, self.mass, classes, speaks, "unit {}".format,
+                strongest=STRONGEST, seed=self.seed,
             ),
-        }
+        }  # fmt: skip
+
+
+def active_columns(inputs: int | None, accuracy: float | None) -> Row:
+    """Share of right answers where a unit fires, with its interval."""
+    if not inputs or accuracy is None:
+        return {"accuracy_active": accuracy}
+    low, high = wilson(round(accuracy * inputs), inputs)
+    return {"accuracy_active": accuracy, "accuracy_active_low": low, "accuracy_active_high": high}
 
 
 def effects_by_cut(
@@ -163,6 +197,7 @@ def effects_by_cut(
         zero, other, worst = found["zero"].get(part), found["resample"].get(part), int(np.nanargmin(own.by_class))
         rows[part] = {
             "mass": mass[part], "loss": own.loss, "loss_low": own.low, "loss_high": own.high, "accuracy": own.accuracy,
+            "accuracy_low": own.accuracy_low, "accuracy_high": own.accuracy_high,
             "loss_zero": None if zero is None else zero.loss, "loss_resample": None if other is None else other.loss,
             "loss_random": control[part], "worst_class": classes[worst], "worst_class_change": own.by_class[worst],
         }  # fmt: skip
@@ -201,31 +236,43 @@ def group_rows(
     return [
         {
             "group": name, "set": which, "parts": [title(part) for part in parts],
-            "mass": float(mass[list(parts)].sum()), "loss": effect.loss, "accuracy": effect.accuracy,
+            "mass": float(mass[list(parts)].sum()), "loss": effect.loss, "loss_low": effect.low,
+            "loss_high": effect.high, "accuracy": effect.accuracy, "accuracy_low": effect.accuracy_low,
+            "accuracy_high": effect.accuracy_high,
         }
         for name, which, parts, effect in group_effects(together, before, truth, groups, sets, seed=seed)
     ]  # fmt: skip
 
 
 def class_rows(
-    asked: Any, classes: tuple[str, ...], targets: tuple[int, ...], speaks: dict[int, Float[np.ndarray, " unit"]],
-    by_class: dict[int, Float[np.ndarray, " klass"]],
+    names: Mapping[int, Named], classes: tuple[str, ...], speaks: Mapping[int, Mapping[int, float]],
+    by_class: Mapping[int, Float[np.ndarray, " klass"]], weight: Mapping[int, Float[np.ndarray, " klass"]] | None,
 ) -> list[Row]:  # fmt: skip
-    """`class_parts`: the strongest parts for and against each class, with their formulas."""
-    last = asked.last() if getattr(asked, "tail", None) is not None else None
+    """`class_parts`: the strongest parts for and against each class, with their formulas.
+
+    Parameters
+    ----------
+    names:
+        Of parts and directions, by number.
+    speaks:
+        For each class what each adds to it.
+    by_class:
+        What the right answers of each class lose without it.
+    weight:
+        Its weight for each class, where one layer leads to the answer.
+    """
     rows: list[Row] = []
-    for target in targets:
-        adds = speaks[target]
-        order = np.argsort(-adds, kind="stable")
+    for target, adds in speaks.items():
+        order = sorted(adds, key=lambda number: -adds[number])
         for sign, chosen in (("for", order[:CLASS_SHOWN]), ("against", order[::-1][:CLASS_SHOWN])):
-            for rank, number in enumerate(int(n) for n in chosen):
-                named: Named | None = asked.names.get(number)
+            for rank, number in enumerate(chosen):
+                named = names.get(number)
                 if named is None or (adds[number] > 0) != (sign == "for") or adds[number] == 0:
                     continue
                 change = by_class.get(number)
                 rows.append({
                     "target": classes[target], "rank": rank, "sign": sign, **part_columns(named),
-                    "adds": adds[number], "weight": None if last is None else last.weight[target, number],
+                    "adds": adds[number], "weight": None if weight is None else weight[number][target],
                     "class_change": None if change is None else change[target],
                 })  # fmt: skip
     return rows

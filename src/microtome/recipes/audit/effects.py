@@ -39,8 +39,8 @@ class UnitEffect:
     ----------
     loss, low, high:
         Change of the mean cross-entropy, and its 95 % interval.
-    accuracy:
-        Change of the share of right answers.
+    accuracy, accuracy_low, accuracy_high:
+        Change of the share of right answers, and its interval.
     by_class:
         The same for each class; NaN without an item.
     """
@@ -49,6 +49,8 @@ class UnitEffect:
     low: float
     high: float
     accuracy: float
+    accuracy_low: float
+    accuracy_high: float
     by_class: Float[np.ndarray, " klass"]
 
 
@@ -73,27 +75,30 @@ def losses_of(logits: Float[np.ndarray, "item klass"], truth: Int[np.ndarray, " 
 
 def effect_of(
     before: Float[np.ndarray, "item klass"], after: Float[np.ndarray, "item klass"], truth: Int[np.ndarray, " item"],
-    *, drawn: Int[np.ndarray, "draw item"],
+    *, drawn: Float[np.ndarray, "draw item"],
 ) -> UnitEffect:  # fmt: skip
     """Compare two sets of logits of the same items.
 
     Parameters
     ----------
     drawn:
-        Resampled items for the interval.
+        Share of each resample that each item makes up, for the intervals.
     """
     grown = losses_of(after, truth) - losses_of(before, truth)
     right = (after.argmax(axis=1) == truth).astype(float) - (before.argmax(axis=1) == truth)
-    low, high = np.quantile(grown[drawn].mean(axis=1), [0.025, 0.975])
+    (low, high), (less, more) = np.quantile(drawn @ np.stack([grown, right], axis=1), [0.025, 0.975], axis=0).T
     count = np.bincount(truth, minlength=before.shape[1]).astype(float)
     with np.errstate(invalid="ignore"):
         by_class = np.bincount(truth, weights=right, minlength=before.shape[1]) / np.where(count > 0, count, np.nan)
-    return UnitEffect(float(grown.mean()), float(low), float(high), float(right.mean()), by_class)
+    return UnitEffect(
+        float(grown.mean()), float(low), float(high), float(right.mean()), float(less), float(more), by_class
+    )
 
 
-def resampled(items: int, seed: int) -> Int[np.ndarray, "draw item"]:
-    """Items drawn with replacement, for every interval alike."""
-    return np.random.default_rng([seed, 67]).integers(0, items, size=(RESAMPLES, items))
+def resampled(items: int, seed: int) -> Float[np.ndarray, "draw item"]:
+    """Items drawn with replacement, for every interval alike: of each resample the share that each item makes up."""
+    drawn = np.random.default_rng([seed, 67]).integers(0, items, size=(RESAMPLES, items))
+    return np.stack([np.bincount(row, minlength=items) for row in drawn]) / items
 
 
 def effects_of_each(

@@ -1,6 +1,6 @@
 """Explain one input: which units fire on it, what they stand for, what each adds, and what the answer becomes without.
 
-run -> model as the run had it -> one forward pass -> each firing unit cut alone -> tables -> page
+run -> model as the run had it -> one forward pass -> each firing unit, each direction cut alone -> tables -> page
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from microtome.recipes.audit.findings import part_columns
 from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.result import Audit
 from microtome.recipes.audit.unit_model import Held, UnitModel
+from microtome.recipes.audit.weighed import Weighed, kept_directions, peaks_of
 from microtome.recipes.manifest import versions
 from microtome.recipes.result import Dissection
 from microtome.recipes.sheets import Sheet
 from microtome.record.image_feed import unit_maps
 from microtome.report.tiles import draw_tile
-from microtome.store.run import RunDraft
+from microtome.store.run import RunDraft, read_manifest
 from microtome.store.tables import make_table
 
 Row = dict[str, Any]
@@ -39,7 +40,7 @@ SHOWN = 24
 
 def explain_image(
     image: Path | str,
-    run: Dissection | Path | str,
+    run: Dissection | Audit | Path | str,
     *,
     model: Model | str | None = None,
     out: Path | str = "runs/explain",
@@ -53,7 +54,7 @@ def explain_image(
     image:
         A picture file.
     run:
-        A dissection of images.
+        A dissection of images, or an audit of units: then the directions that it weighed are explained too.
     model:
         Where it is not found as the run names it; must be the model of the run.
     out:
@@ -68,7 +69,7 @@ def explain_image(
     MicrotomeError
         If image, run or model cannot be used; nothing is left at `out`.
     """
-    found = run if isinstance(run, Dissection) else Dissection(run)
+    found, audited = opened_run(run)
     loaded = _model_of(found, model)
     pixels = loaded.preprocess.cropped(read_rgb(Path(image)))
     names, detectors = units_of(found)
@@ -77,7 +78,9 @@ def explain_image(
     held = asked.read([pixels])
     means = _mean_of(found)
     asked.centre(np.array([means.get(unit, 0.0) for unit in range(asked.site.units)]))
+    weighed = () if audited is None else kept_directions(audited, asked)
     rows = explained_rows(found, asked, held, _peaks(asked, pixels))
+    rows += direction_rows(asked, weighed, held, peaks_of(asked, weighed, [pixels])[0], first=len(rows))
     top = _top(asked, held)
     plan = {"microtome": __version__, "kind": "explain", "image": str(image), "model": loaded.fingerprint()}
     draft = RunDraft(Path(out), plan=plan, overwrite=overwrite)
@@ -117,6 +120,54 @@ def explained_rows(run: Dissection, asked: UnitModel, held: Held, peaks: np.ndar
             "without_change": _softmax(without)[answer] - chance,
         })  # fmt: skip
     return rows
+
+
+def direction_rows(
+    asked: UnitModel, weighed: Sequence[Weighed], held: Held, peaks: np.ndarray, *, first: int
+) -> list[Row]:
+    """Rows of `explained_parts` for directions, after the units."""
+    if not weighed:
+        return []
+    answer = int(held.logits[0].argmax())
+    chance = _softmax(held.logits[0])[answer]
+    ways = np.stack([one.direction.vector for one in weighed])
+    adds = asked.speaks_along(held, np.array([answer]), answer, ways)
+    rows: list[Row] = []
+    for place, one in enumerate(weighed):
+        without = asked.answer(held, one.change)[0]
+        rows.append({
+            "rank": first + place, **part_columns(one.named), "fires": bool(peaks[place] > one.threshold),
+            "value": float(peaks[place]), "adds": float(adds[place]),
+            "without": class_label(asked.classes, int(without.argmax())),
+            "without_change": _softmax(without)[answer] - chance,
+        })  # fmt: skip
+    return rows
+
+
+def opened_run(run: Dissection | Audit | Path | str) -> tuple[Dissection, Path | None]:
+    """The dissection that a run is or stands on, and the folder of the audit; None without one.
+
+    Raises
+    ------
+    RunError
+        If it is neither, or an audit of other parts than units of an image model.
+    """
+    if isinstance(run, Dissection):
+        return run, None
+    path = run.path if isinstance(run, Audit) else Path(run)
+    told = read_manifest(path)
+    if told.get("kind") != "audit":
+        return Dissection(path), None
+    named = Path(str(told["summary"].get("run", "")))
+    # As it was said to the audit, or else beside it, where the run was moved.
+    found = next((each for each in (named, path.with_name(named.name)) if (each / "manifest.json").is_file()), None)
+    if found is None or read_manifest(found).get("kind") != "dissect":
+        raise RunError(
+            f"The audit {path} stands on {named}, which is no dissection that can be read.",
+            expected="an audit of units of an image model, with its dissection where it was",
+            next_step="name a run of `microtome dissect` with --run",
+        )
+    return Dissection(found), path
 
 
 def class_label(classes: Sequence[str], number: int) -> str:
@@ -163,7 +214,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 def _manifest(
     run: Dissection, model: Model, image: Path, top: list[list[Any]], rows: list[Row], command: Sequence[str]
 ) -> dict[str, Any]:
-    firing = [row for row in rows if row["fires"]]
+    firing = [row for row in rows if row["fires"] and row["part"] is not None]
     turning = [row for row in firing if row["without"] != top[0][0]]
     sentences = [
         f"{model.spec} answers {top[0][0]} ({100 * top[0][1]:.0f} %).",

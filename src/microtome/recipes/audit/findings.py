@@ -10,6 +10,8 @@ from microtome.recipes.audit.nouns import ANY, Named, Parts
 from microtome.recipes.audit.proving import ENOUGH, Proof, Tried, Without
 from microtome.recipes.audit.repairing import Repair, Repairs
 from microtome.recipes.audit.run_parts import Audited
+from microtome.verify.flips import Rate
+from microtome.verify.proportions import wilson
 
 Row = dict[str, Any]
 UNHARMED = 0.9
@@ -55,13 +57,12 @@ def carried_sentence(parts: Parts, proof: Proof) -> str:
     others = len(without.carriers.parts) - 1
     said = "" if lead is None else _titled(lead) + (f" and {others} more" if others else "")
     left = _percent(without.rate.rate)
-    beside = "" if math.isnan(without.control) else f" (without as many others {_percent(without.control)})"
-    better = math.isnan(without.control) or without.rate.rate < without.control
+    beside = "" if math.isnan(without.control.mean) else f" (without as many others {_percent(without.control.mean)})"
+    better = math.isnan(without.control.mean) or without.rate.rate < without.control.mean
     harmed = ""
-    if without.still_right < UNHARMED:
-        harmed = (
-            f" and of the unchanged {PLURAL.get(parts.item, parts.item)} only {_percent(without.still_right)} right"
-        )
+    if without.still_right.rate < UNHARMED:
+        still = _percent(without.still_right.rate)
+        harmed = f" and of the unchanged {PLURAL.get(parts.item, parts.item)} only {still} right"
     if without.rate.rate <= ENOUGH * proof.test.turned.rate and better:
         verb = "carry" if others else "carries"
         return f"{said} {verb} it; without {'them' if others else 'it'} {left}{beside}{harmed}."
@@ -134,11 +135,16 @@ def _without_columns(parts: Parts, without: Without | None) -> Row:
         return {}
     return {
         "carriers": [parts.names[n].title if n in parts.names else str(n) for n in without.carriers.parts],
-        "carried": sum(without.carriers.margin), "without": without.rate.rate, "without_low": without.rate.low,
-        "without_high": without.rate.high, "without_first": without.first.rate, "without_random": without.control,
-        "without_direction": None if without.erased is None else without.erased.rate,
-        "still_right": without.still_right,
+        "carried": sum(without.carriers.margin), **_share("without", without.rate),
+        **_share("without_first", without.first), **_share("without_direction", without.erased),
+        "without_random": without.control.mean, "without_random_low": without.control.low,
+        "without_random_high": without.control.high, **_share("still_right", without.still_right),
     }  # fmt: skip
+
+
+def _share(name: str, rate: Rate | None) -> Row:
+    """A share and its interval as columns."""
+    return {} if rate is None else {name: rate.rate, f"{name}_low": rate.low, f"{name}_high": rate.high}
 
 
 def _reverse_columns(proof: Proof) -> Row:
@@ -171,10 +177,10 @@ def path_rows(parts: Parts, audited: Audited, most: int = 12) -> list[Row]:
 
 
 def part_columns(named: Named) -> Row:
-    """The columns that say which part, and its name."""
+    """The columns that say which part, and its name; a direction has no number."""
     return {
-        "part": named.number, "title": named.title, "formula": named.formula or None, "words": named.words or None,
-        "score": named.score, "named": named.named,
+        "part": named.number if named.number >= 0 else None, "title": named.title, "formula": named.formula or None,
+        "words": named.words or None, "score": named.score, "named": named.named,
     }  # fmt: skip
 
 
@@ -190,7 +196,9 @@ def confusion_rows(parts: Parts, tried: Sequence[Tried]) -> list[Row]:
         {
             "rank": rank, "source": class_name(parts, one.source), "target": parts.classes[one.suspect.target],
             "concept": str(one.suspect.concept), "words": one.suspect.words, "cases": one.cases, "rate": one.rate,
-            "control": one.control, "difference": one.difference,
+            "low": one.test.turned.low, "high": one.test.turned.high, "control": one.control,
+            "control_low": one.test.control.low, "control_high": one.test.control.high, "difference": one.difference,
+            "difference_low": one.test.difference.low, "difference_high": one.test.difference.high,
         }
         for rank, one in enumerate(ranked)
     ]  # fmt: skip
@@ -221,7 +229,14 @@ def repair_rows(audited: Audited, price: float) -> tuple[list[Row], list[Row]]:
         for row in made.rows:
             rows.append({"number": number, **_repair_row(row, base, made, price)})
             groups += [
-                {"number": number, "kind": row.kind, "group": name, "accuracy": share, "images": size}
+                {
+                    "number": number,
+                    "kind": row.kind,
+                    "group": name,
+                    "accuracy": share,
+                    "images": size,
+                    **dict(zip(("low", "high"), wilson(round(share * size), size), strict=True)),
+                }
                 for name, share, size in zip(made.group_names, row.groups, made.group_sizes, strict=True)
             ]
     return rows, groups
@@ -235,7 +250,7 @@ def _repair_row(row: Repair, base: Repair, made: Repairs, price: float) -> Row:
         "worst_before": base.worst, "worst_difference": worst.mean, "worst_low": worst.low, "worst_high": worst.high,
         "mean": row.mean, "mean_before": base.mean, "mean_difference": mean.mean, "mean_low": mean.low,
         "mean_high": mean.high, "ordinary": row.ordinary, "ordinary_before": row.ordinary_before, "price": row.price,
-        "turned": row.turned,
+        "price_low": row.paid.low, "price_high": row.paid.high, **_share("turned", row.turned),
     }  # fmt: skip
 
 

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from microtome.recipes.audit.nouns import Suspect
-from microtome.recipes.audit.proving import Tried
+from microtome.recipes.audit.proving import Tried, tried_on
 from microtome.store.atomic import write_atomically
 
 _FILE = "explored.json"
@@ -20,9 +22,12 @@ class Memory:
     ----------
     folder:
         The draft's cache; None: nothing is kept.
+    seed:
+        Of the audit.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, seed: int = 0) -> None:
+        self._seed = seed
         self._path = None if folder is None else folder / _FILE
         self._held: dict[str, Any] = {}
         if self._path is not None and self._path.is_file():
@@ -37,12 +42,15 @@ class Memory:
         entry = self._held.get(_key(suspect))
         if entry is None:
             return None
-        tried = [Tried(suspect, *(row[0], row[1], row[2], row[3])) for row in entry["tried"]]
+        tried = [
+            tried_on(suspect, source, np.array(turned, bool), np.array(beside, bool), seed=self._seed)
+            for source, turned, beside in entry["tried"]
+        ]
         return tried, str(entry["problem"])
 
     def keep(self, suspect: Suspect, tried: list[Tried], problem: str) -> None:
         """Keep it."""
-        rows = [[one.source, one.cases, one.rate, one.control] for one in tried]
+        rows = [[one.source, one.turned.tolist(), one.beside.tolist()] for one in tried]
         self._held[_key(suspect)] = {"tried": rows, "problem": problem}
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ class Named:
     Attributes
     ----------
     number:
-        A unit's index, or layer * heads + head.
+        A unit's index, or layer * heads + head; below 0 for a direction.
     title:
         How it is called: `unit 37`, `head 4.1`.
     formula, words:

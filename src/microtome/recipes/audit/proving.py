@@ -19,6 +19,7 @@ from microtome.recipes.audit.others import Other
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.verify.fdr import q_values
 from microtome.verify.flips import FlipTest, Rate, Verdict, flip_test, rate_of, verdict_of
+from microtome.verify.paired import Mean, mean_of
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Numbers of parts that are tried together."""
@@ -59,17 +60,34 @@ class Tried:
 
     Attributes
     ----------
-    cases:
-        How many.
-    rate, control:
-        Shares turned, by the concept and by the control.
+    turned:
+        Of the inputs that were answered rightly before, whether the concept turned each.
+    beside:
+        The same by each draw of the control.
+    test:
+        The one against the other.
     """
 
     suspect: Suspect
     source: int
-    cases: int
-    rate: float
-    control: float
+    turned: Bool[np.ndarray, " case"]
+    beside: Bool[np.ndarray, "case draw"]
+    test: FlipTest
+
+    @property
+    def cases(self) -> int:
+        """How many."""
+        return len(self.turned)
+
+    @property
+    def rate(self) -> float:
+        """Share turned by the concept."""
+        return self.test.turned.rate
+
+    @property
+    def control(self) -> float:
+        """Share turned by the control."""
+        return self.test.control.mean
 
     @property
     def difference(self) -> float:
@@ -92,7 +110,7 @@ class Without:
     erased:
         With the direction along which the concept moves the parts taken out; None where it moves none.
     control:
-        Mean rate with a random set of as many parts of like mass cut; NaN without one.
+        With random sets of as many parts of like mass cut, mean over the sets; NaN without one.
     still_right:
         Share of the unchanged inputs that are still answered rightly with the carriers cut.
     """
@@ -101,8 +119,8 @@ class Without:
     rate: Rate
     first: Rate
     erased: Rate | None
-    control: float
-    still_right: float
+    control: Mean
+    still_right: Rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,11 +181,18 @@ def explore(parts: Parts, suspect: Suspect, settings: AuditSettings) -> tuple[li
         asked = ask(parts, cases, suspect.target)
         right = asked.right
         if right.any():
-            rate, beside = float(asked.turned[right].mean()), float(asked.control[right].mean())
-            found.append(Tried(suspect, source, int(right.sum()), rate, beside))
+            found.append(tried_on(suspect, source, asked.turned[right], asked.control[right], seed=settings.seed))
     if not found and not problem:
         problem = f"No {parts.item} could be changed: each shows the concept already, or has no room for it."
     return found, "" if found else problem
+
+
+def tried_on(
+    suspect: Suspect, source: int, turned: Bool[np.ndarray, " case"], beside: Bool[np.ndarray, "case draw"], *,
+    seed: int,
+) -> Tried:  # fmt: skip
+    """What trying a suspect gave, with its test."""
+    return Tried(suspect, source, turned, beside, flip_test(turned, beside, seed=seed))
 
 
 def confirm(parts: Parts, tried: Tried, settings: AuditSettings, others: Sequence[Other]) -> Proof:
@@ -248,19 +273,20 @@ def _without(parts: Parts, suspect: Suspect, explored: Asked, asked: Asked, sett
     if carriers is None:
         return None
 
-    def rate(change: Change) -> Rate:
-        return rate_of(parts.answer(asked.after, change).argmax(axis=1)[right] == suspect.target)
+    def turned(change: Change) -> Bool[np.ndarray, " case"]:
+        return parts.answer(asked.after, change).argmax(axis=1)[right] == suspect.target
 
     def cut(chosen: tuple[int, ...]) -> Change:
         return Change(parts=chosen, how=settings.ablate)
 
-    beside = [rate(cut(chosen)).rate for chosen in carriers.control]
+    beside = [turned(cut(chosen)) for chosen in carriers.control]
     still = parts.answer(asked.before, cut(carriers.parts)).argmax(axis=1) == asked.cases.truth
     moved = moved_by(parts, explored)
-    erased = None if moved is None else rate(Change(direction=moved))
+    erased = None if moved is None else rate_of(turned(Change(direction=moved)))
+    sets = np.stack(beside).mean(axis=0) if beside else np.zeros(0)
     return Without(
-        carriers, rate(cut(carriers.parts)), rate(cut(carriers.parts[:1])), erased,
-        float(np.mean(beside)) if beside else float("nan"), float(still[right].mean()),
+        carriers, rate_of(turned(cut(carriers.parts))), rate_of(turned(cut(carriers.parts[:1]))), erased,
+        mean_of(sets, seed=settings.seed), rate_of(still[right]),
     )  # fmt: skip
 
 

@@ -23,7 +23,9 @@ from microtome.methods.edit.last_layer import LastLayerRetraining
 from microtome.recipes.audit.nouns import NO_CHANGE, Change, Labelled, LastLayer, Parts, Splits, Suspect
 from microtome.recipes.audit.proving import SIZES, Proof, loudest, moved_by
 from microtome.recipes.audit.settings import AuditSettings
+from microtome.verify.flips import Rate, rate_of
 from microtome.verify.group_change import GroupChange, group_change, group_shares
+from microtome.verify.paired import Mean, mean_of
 
 STRENGTHS = (1e-1, 1e-2, 1e-3)
 """How strongly a trained last layer is held near the old one."""
@@ -54,8 +56,10 @@ class Repair:
         Against no repair, paired.
     ordinary, ordinary_before:
         Accuracy on the data's untouched half, with and without.
+    paid:
+        Points of accuracy that it costs there, with their interval.
     turned:
-        Share of the confirming cases that still turn.
+        Of the confirming cases those that still turn; None without one.
     """
 
     kind: str
@@ -67,12 +71,13 @@ class Repair:
     difference: GroupChange
     ordinary: float
     ordinary_before: float
-    turned: float
+    paid: Mean
+    turned: Rate | None
 
     @property
     def price(self) -> float:
         """Points of accuracy that it costs on the data as they are."""
-        return 100 * (self.ordinary_before - self.ordinary)
+        return self.paid.mean
 
     def helps(self, price: float) -> bool:
         """Whether the worst group is better beyond doubt, at no more than the price."""
@@ -236,15 +241,16 @@ def _tested(
     before, after = _right(parts, splits.test, NO_CHANGE), _right(parts, splits.test, change)
     group = _group(splits.test, proof.suspect)
     shares: Float[np.ndarray, " group"] = group_shares(after, group)
-    turned = float("nan")
+    turned = None
     if proof.cases is not None and len(proof.cases):
         answers = parts.answer(parts.read(proof.cases.after), change).argmax(axis=1)
-        turned = float((answers == proof.suspect.target).mean())
+        turned = rate_of(answers == proof.suspect.target)
+    kept = _right(parts, splits.ordinary_test, NO_CHANGE), _right(parts, splits.ordinary_test, change)
     return Repair(
         kind, change, chosen, float(shares.min()), float(after.mean()), tuple(float(share) for share in shares),
         group_change(before, after, group, seed=settings.seed),
-        float(_right(parts, splits.ordinary_test, change).mean()),
-        float(_right(parts, splits.ordinary_test, NO_CHANGE).mean()), turned,
+        float(kept[1].mean()), float(kept[0].mean()),
+        mean_of(100.0 * (kept[0].astype(float) - kept[1]), seed=settings.seed), turned,
     )  # fmt: skip
 
 

@@ -189,9 +189,10 @@ class MeasuredTerms:
         )  # fmt: skip
         speaks = {target: asked.speaks(self.parts.held, self.parts.truth, target) for target in targets}
         by_class = {part: own.by_class for part, own in found.items()}
+        adds = {target: dict(enumerate(own.tolist())) for target, own in speaks.items()}
         return {
             "part_effects": [{**part_columns(named), **columns[part]} for part, named in asked.names.items()],
-            "class_parts": class_rows(asked, classes, targets, speaks, by_class),
+            "class_parts": class_rows(asked.names, classes, adds, by_class, None),
             "effect_curves": curve_rows(self.each, self.together, self.before, self.truth, seed=self.seed),
             "effect_groups": group_rows(
                 self.together, self.before, self.truth, self.mass, classes, speaks, asked.title,

@@ -131,7 +131,7 @@ class TextSubject:
             self.asked, self.asked.take(parts.held, labelled), [], parts.truth[labelled], seed=self._settings.seed
         )
         speaks = {target: self.asked.speaks(parts.held, parts.truth, target) for target in parts.targets}
-        more = measured.tables(self._run, kinds, parts.classes, parts.targets, speaks, progress=progress)
+        more = measured.tables(self._run, kinds, parts.classes, speaks, progress=progress)
         return {**tables, **more}, [note]
 
     def _text_rows(self, audited: Audited) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Further tables on units: what kind each is, directions against single units, and links to the layer before."""
+"""Further tables on units: what kind each is, and links to the layer before."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import nn
 
 from microtome.core.errors import DataError
-from microtome.core.formula import Formula, Leaf, leaves
+from microtome.core.formula import Formula, leaves
 from microtome.core.parse import parse
 from microtome.core.site import Site
-from microtome.methods.probe.net2vec import Net2Vec
 from microtome.models.hooks import split_layer
 from microtome.models.model import Model
 from microtome.models.trace import trace
 from microtome.recipes.audit.findings import part_columns
 from microtome.recipes.audit.image_parts import ImageParts
-from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.text_model import TextUnits
 from microtome.recipes.audit.unit_model import UnitModel
 from microtome.recipes.result import Dissection
@@ -27,13 +25,11 @@ from microtome.verify.concept_distance import cooccurrence_distance, limits_of
 from microtome.verify.kinds import POOR_IOU, UnitKind, alikeness, kind_of, shares
 
 Row = dict[str, Any]
-WEIGHED_ON, CELLS, DRAWS, PENALTIES = 200, 5000, 19, 8
-"""Images and cells that directions are weighed on, re-paired fits, and steps of the path of fewer units."""
 LINKED_ON = 128
 LINKS = 3
 TOP, ALIKE_SETS = 10, 100
 GRID = 48
-"""Rows and columns of the grid on which masks of two layers are compared, at most."""
+"""Rows and columns of the grid on which masks are compared, at most."""
 
 
 def kind_tables(run: Dissection, asked: UnitModel | TextUnits, held: Any) -> tuple[dict[int, UnitKind], list[Row], str]:
@@ -76,46 +72,6 @@ def kind_tables(run: Dissection, asked: UnitModel | TextUnits, held: Any) -> tup
             f"rows of the table of signatures; near is {limits.near:.2f} or less, far {limits.far:.2f} or more."
         ),
     )
-
-
-def direction_tables(
-    model: Model, asked: UnitModel, parts: ImageParts, audited: Audited, *, most: int, seed: int
-) -> tuple[list[Row], list[Row], list[str]]:
-    """`concept_directions`: how well the best weighting of all units finds a concept, beside the best single unit."""
-    if not most:
-        return [], [], []
-    if not asked.site.spatial:
-        return [], [], ["Directions of concepts were not weighed: the layer has no map over the image."]
-    concepts: dict[str, Formula] = {}
-    for proof in audited.proofs:
-        concepts.setdefault(str(proof.suspect.concept), proof.suspect.concept)
-    gallery = parts.donors
-    drawn = np.random.default_rng([seed, 97]).permutation(len(gallery))
-    rows_of = np.sort(drawn[:WEIGHED_ON])
-    acts = activations_of(model, asked.site.layer, [gallery.pixels[row] for row in rows_of])
-    held = np.zeros(len(rows_of), bool)
-    held[np.random.default_rng([seed, 83]).permutation(len(rows_of))[: len(rows_of) // 2]] = True
-    grid = min(GRID, gallery.maps.shape[1])
-    method = Net2Vec(cells=CELLS, draws=DRAWS, penalties=PENALTIES, steps=100, seed=seed)
-    found: list[Row] = []
-    paths: list[Row] = []
-    skipped: list[str] = []
-    for text, concept in list(concepts.items())[:most]:
-        masks = np.stack([_on_grid(gallery.holds(concept, int(row)), grid) for row in rows_of])
-        try:
-            one = method.fit(acts, masks, asked.site, text, heldout=held)
-        except DataError as error:
-            skipped.append(f"The direction of {text} was not weighed: {error.what}")
-            continue
-        atoms = [leaf.name for leaf in leaves(concept) if isinstance(leaf, Leaf)]
-        found.append({
-            "concept": text, "category": "+".join(dict.fromkeys(gallery.category_of.get(a, "") for a in atoms)),
-            "iou": one.iou, "best_unit": one.best_unit, "iou_best_unit": one.iou_best_unit,
-            "gain": one.iou - one.iou_best_unit, "chance": one.chance_iou, "p": one.p, "needed": one.needed,
-            "units": asked.site.units, "auroc": False, "images": one.images_searched + one.images_heldout,
-        })  # fmt: skip
-        paths += [{"concept": text, "units": units, "iou": iou} for units, iou in one.path]
-    return found, paths, skipped
 
 
 def link_rows(model: Model, asked: UnitModel, parts: ImageParts) -> tuple[list[Row], list[str]]:
@@ -169,12 +125,6 @@ def activations_of(model: Model, layer: str, pixels: list[np.ndarray]) -> Float[
             acts = cache.run(model.preprocess(pixels[first : first + 32]))[layer]
             found.append(acts.movedim(site.unit_axis, 1).float().cpu().numpy())
     return np.concatenate(found)
-
-
-def _on_grid(mask: Bool[np.ndarray, "height width"], side: int) -> Bool[np.ndarray, "row column"]:
-    rows = ((np.arange(side) + 0.5) / side * mask.shape[0]).astype(int)
-    columns = ((np.arange(side) + 0.5) / side * mask.shape[1]).astype(int)
-    return mask[rows[:, None], columns[None, :]]
 
 
 def _correlations(own: np.ndarray, other: np.ndarray) -> np.ndarray:

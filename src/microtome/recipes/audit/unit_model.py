@@ -243,13 +243,27 @@ class UnitModel:
 
     def speaks(self, held: Held, truth: Int[np.ndarray, " item"], target: int) -> Float[np.ndarray, " unit"]:
         """(weight of the class - mean weight) * mean activation on the class's images; else gradient x activation."""
+        return self.speaks_along(held, truth, target, None)
+
+    def speaks_along(
+        self, held: Held, truth: Int[np.ndarray, " item"], target: int, ways: Float[np.ndarray, "slice unit"] | None
+    ) -> Float[np.ndarray, " slice"]:
+        """The same of directions of length 1: what the part of the activations along each adds. None: of every unit."""
         own = truth == target if (truth == target).any() else np.ones(len(truth), bool)
         last = self.last() if self.tail is not None else None
         if last is not None:
-            return (last.weight[target] - last.weight.mean(axis=0)) * held.pooled.numpy()[own].mean(axis=0)
+            weight, acts = last.weight[target] - last.weight.mean(axis=0), held.pooled.numpy()[own]
+            if ways is None:
+                return weight * acts.mean(axis=0)
+            return (ways @ weight) * (acts @ ways.T).mean(axis=0)
         rows = np.flatnonzero(own)[:GRADED]
         images = [held.pixels[row] for row in rows]
         gradient, acts = self._graded(images, np.full(len(images), target), None)
+        if ways is not None:
+            turned = torch.from_numpy(ways)
+            gradient, acts = (torch.tensordot(each.movedim(self.site.unit_axis, -1), turned.T, 1).movedim(
+                -1, self.site.unit_axis
+            ) for each in (gradient, acts))  # fmt: skip
         return _sum_positions(gradient * acts, self.site).mean(axis=0)
 
     def carried(

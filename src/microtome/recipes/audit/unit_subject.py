@@ -18,8 +18,9 @@ from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import the_run, without_classes
 from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.settings import AuditSettings
-from microtome.recipes.audit.unit_extras import direction_tables, kind_tables, link_rows
+from microtome.recipes.audit.unit_extras import kind_tables, link_rows
 from microtome.recipes.audit.unit_model import UnitModel
+from microtome.recipes.audit.weighed import beside_units, keep_directions, weigh
 from microtome.recipes.audit.writing import picture_rows, write_image_cases, write_unit_repair
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress
@@ -111,15 +112,15 @@ class UnitSubject:
             parts.truth[labelled], seed=self._settings.seed, cache=folder / "cache",
         )  # fmt: skip
         speaks = {target: self.asked.speaks(parts.held, parts.truth, target) for target in parts.targets}
-        tables |= measured.tables(self._run, kinds, parts.classes, parts.targets, speaks, progress=progress)
         progress("weighing directions", 0, 1)
-        directions, paths, more = direction_tables(
-            self._model, self.asked, parts, audited, most=self._settings.directions, seed=self._settings.seed
-        )
-        tables |= {"concept_directions": directions, "concept_direction_paths": paths}
+        weighing = weigh(self.asked, parts, audited, most=self._settings.directions, seed=self._settings.seed)
+        keep_directions(weighing.found, folder)
+        tables |= {"concept_directions": [*weighing.rows], "concept_direction_paths": [*weighing.paths]}
+        beside = beside_units(self.asked, weighing.found, parts, measured)
+        tables |= measured.tables(self._run, kinds, parts.classes, speaks, progress=progress, beside=beside)
         links, said = link_rows(self._model, self.asked, parts)
         tables["part_links"] = links
-        return tables, [*notes, *more, *said]
+        return tables, [*notes, *weighing.notes, *said]
 
     def write_cases(self, audited: Audited, folder: Path) -> int:
         return write_image_cases(self._parts, audited, folder)

@@ -8,7 +8,7 @@ from typing import Any
 from microtome.report import words
 from microtome.report.audit.common import points
 from microtome.report.audit.pictures import excerpt, thumbnails
-from microtome.report.audit.view import VERDICTS, AuditView, FindingView, findings_of
+from microtome.report.audit.view import VERDICTS, AuditView, FindingView, Row, findings_of
 from microtome.report.decompose import cells
 
 OPEN = 6
@@ -83,6 +83,14 @@ def _nothing(view: AuditView, found: Sequence[FindingView]) -> str:
     )
 
 
+def _between(row: Row, prefix: str) -> cells.Cell:
+    """`12 to 15`, in percent or points."""
+    low, high = row[f"{prefix}low"], row[f"{prefix}high"]
+    if low is None or high is None:
+        return cells.Cell(words.MISSING, num=True)
+    return cells.Cell(f"{100 * low:.0f} to {100 * high:.0f}", low, num=True)
+
+
 def confusions(view: AuditView) -> Mapping[str, Any] | None:
     """Pairs of classes by how easily one becomes the other."""
     rows = sorted(
@@ -92,16 +100,16 @@ def confusions(view: AuditView) -> Mapping[str, Any] | None:
     if not rows:
         return None
     columns = (
-        ("from", False), ("to", False), ("by", False), ("turned", True), ("control", True), ("difference", True),
-        (view.nouns.items, True),
+        ("from", False), ("to", False), ("by", False), ("turned", True), ("95 % interval", True), ("control", True),
+        ("difference", True), ("95 % interval", True), (view.nouns.items, True),
     )  # fmt: skip
     lines = [
         [
             cells.Cell(str(row["source"] or words.MISSING), row["source"]),
             cells.Cell(str(row["target"] or words.MISSING), row["target"]),
             cells.Cell(str(row["words"] or row["concept"] or words.MISSING), row["words"]),
-            cells.share(row["rate"], whole=1.0, notch=row["control"]), cells.share(row["control"]),
-            cells.Cell(points(row["difference"]), row["difference"], num=True),
+            cells.share(row["rate"], whole=1.0, notch=row["control"]), _between(row, ""), cells.share(row["control"]),
+            cells.Cell(points(row["difference"]), row["difference"], num=True), _between(row, "difference_"),
             cells.number(words.count(row["cases"]), row["cases"]),
         ]
         for row in rows

@@ -161,11 +161,13 @@ def _without(view: AuditView, finding: FindingView) -> Mapping[str, Any] | None:
     bars = [
         Rate("nothing cut", row["rate"], row["low"], row["high"]),
         Rate(f"the first carrier alone cut{f' ({carriers[0]})' if carriers else ''}", row["without_first"],
-             style="three") if len(carriers) > 1 else None,
+             row["without_first_low"], row["without_first_high"], style="three") if len(carriers) > 1 else None,
         Rate(f"{'all ' if len(carriers) > 1 else ''}{count} cut", row["without"], row["without_low"],
              row["without_high"], style="three"),
-        Rate("the direction erased", row["without_direction"], style="three"),
-        Rate(f"{count} at random cut", row["without_random"], note="control of like mass", style="two"),
+        Rate("the direction erased", row["without_direction"], row["without_direction_low"],
+             row["without_direction_high"], style="three"),
+        Rate(f"{count} at random cut", row["without_random"], row["without_random_low"], row["without_random_high"],
+             note="control of like mass", style="two"),
     ]  # fmt: skip
     return {
         "bars": [bar for bar in bars if bar is not None and bar.value is not None],
@@ -188,8 +190,8 @@ def _cut_sentences(view: AuditView, row: Row, carriers: list[str], count: str) -
         )
     if row["still_right"] is not None:
         found.append(
-            f"Of the unchanged {view.nouns.items}, {words.share(row['still_right'])} are still answered rightly "
-            "without them."
+            f"Of the unchanged {view.nouns.items}, {words.share(row['still_right'])}"
+            f"{between(row['still_right_low'], row['still_right_high'])} are still answered rightly without them."
         )
     return found
 

@@ -73,9 +73,16 @@ def _line(row: Row) -> list[cells.Cell]:
         cells.Cell(kind, row["kind"]),
         cells.number(said, row["worst"], whole=1.0, notch=row["worst_before"]),
         cells.Cell(_bare(points(row["worst_difference"])), row["worst_difference"], num=True),
-        cells.Cell(spread, row["worst_low"], num=True), cells.number(_bare(price(row["price"])), row["price"]),
+        cells.Cell(spread, row["worst_low"], num=True), _paid(row),
         cells.Cell(_judged(row), _judged(row)),
     ]  # fmt: skip
+
+
+def _paid(row: Row) -> cells.Cell:
+    """The price, with its interval."""
+    low, high = row["price_low"], row["price_high"]
+    more = "" if low is None or high is None else f" ({low:.1f} to {high:.1f})"
+    return cells.number(f"{_bare(price(row['price']))}{more}", row["price"])
 
 
 def _bare(text: str) -> str:
@@ -101,7 +108,7 @@ def repairs_of(view: AuditView, finding: FindingView) -> Mapping[str, Any] | Non
     )  # fmt: skip
     lines = [
         [*(_untouched(row) if row["kind"] == "none" else _line(row)), _mean(row),
-         cells.share(row["turned"])]
+         _still(row)]
         for row in finding.repairs
     ]  # fmt: skip
     return {
@@ -111,6 +118,13 @@ def repairs_of(view: AuditView, finding: FindingView) -> Mapping[str, Any] | Non
                  if row["what"] and row["chosen"] is not False and row["kind"] != "none"],
         "groups": _groups(view, finding),
     }  # fmt: skip
+
+
+def _still(row: Row) -> cells.Cell:
+    """What still turns, with its interval."""
+    low, high = row["turned_low"], row["turned_high"]
+    more = "" if low is None or high is None else f" ({100 * low:.0f} to {100 * high:.0f})"
+    return cells.number(f"{words.share(row['turned'])}{more}", row["turned"])
 
 
 def _untouched(row: Row) -> list[cells.Cell]:

@@ -20,6 +20,7 @@ ORDERS = {
     "random": ("c-two", "total", "at random"),
     "worst": ("c-three", "third", "those that matter least first"),
 }
+ACTIVE = ("accuracy_active_low", "accuracy_active_high")
 COLUMNS = (
     ColumnSpec("title", "unit"),
     ColumnSpec("words", "fires on"),
@@ -27,6 +28,7 @@ COLUMNS = (
     ColumnSpec("kind", "kind"),
     ColumnSpec("inputs", "fires on inputs", "count"),
     ColumnSpec("accuracy_active", "right where it fires", "share", bar=1.0, notch="accuracy_silent"),
+    ColumnSpec("accuracy_active_low", "95 % interval", "interval", ends=ACTIVE),
     ColumnSpec("accuracy_silent", "right elsewhere", "share"),
     ColumnSpec("loss", "loss without it", "signed3"),
     ColumnSpec("loss_low", "95 % interval", "range", ends=("loss_low", "loss_high")),
@@ -34,6 +36,7 @@ COLUMNS = (
     ColumnSpec("loss_resample", "resampled", "signed3"),
     ColumnSpec("loss_zero", "set to zero", "signed3"),
     ColumnSpec("accuracy", "right answers", "points"),
+    ColumnSpec("accuracy_low", "95 % interval", "points range", ends=("accuracy_low", "accuracy_high")),
     ColumnSpec("worst_class", "hurts most"),
     ColumnSpec("worst_class_change", "by", "points"),
     ColumnSpec("selects", "selects"),
@@ -48,7 +51,10 @@ RELATIONS = TableSpec("effect_relations", "What goes together over units", colum
 ))  # fmt: skip
 GROUPS = TableSpec("effect_groups", "The units of a class cut together", columns=(
     ColumnSpec("group", "the strongest units of"), ColumnSpec("set", "which"), ColumnSpec("parts", "units"),
-    ColumnSpec("loss", "loss without them", "signed"), ColumnSpec("accuracy", "right answers", "points"),
+    ColumnSpec("loss", "loss without them", "signed"),
+    ColumnSpec("loss_low", "95 % interval", "range", ends=("loss_low", "loss_high")),
+    ColumnSpec("accuracy", "right answers", "points"),
+    ColumnSpec("accuracy_low", "95 % interval", "points range", ends=("accuracy_low", "accuracy_high")),
     ColumnSpec("mass", "mass"),
 ))  # fmt: skip
 LINKS = TableSpec("part_links", "Units of other layers that go with them", order="-weight", columns=(
@@ -94,7 +100,8 @@ def _sheet(view: AuditView) -> cells.Sheet | None:
 
 
 def _scatter(view: AuditView) -> Mapping[str, Any] | None:
-    rows = [row for row in view.rows("part_effects") if None not in (row["score"], row["accuracy_active"])]
+    known = [row for row in view.rows("part_effects") if row["part"] is not None]
+    rows = [row for row in known if None not in (row["score"], row["accuracy_active"])]
     if len(rows) < 2:
         return None
     dots = [

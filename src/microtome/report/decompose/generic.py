@@ -114,15 +114,22 @@ def _cell(column: ColumnSpec, row: Row) -> cells.Cell:
     value = row.get(column.key)
     if column.format == "interval":
         return cells.Cell(_interval(row, column.ends), value, num=True)
-    if column.format == "range":
-        low, high = (row.get(end) for end in column.ends)
-        text = words.MISSING if low is None or high is None else f"{words.signed(low)} to {words.signed(high)}"
-        return cells.Cell(text, value, num=True)
+    if column.format in ("range", "points range"):
+        return cells.Cell(_range(row, column), value, num=True)
     if isinstance(value, int | float) and not isinstance(value, bool):
         notch = row.get(column.notch) if column.notch else None
         return cells.number(_written(column, value), value, whole=column.bar, notch=notch)
     number = value is None and column.format not in ("auto", "text")
     return cells.Cell(plain(value), None if isinstance(value, list) else value, num=number)
+
+
+def _range(row: Row, column: ColumnSpec) -> str:
+    low, high = (row.get(end) for end in column.ends)
+    if low is None or high is None:
+        return words.MISSING
+    if column.format == "range":
+        return f"{words.signed(low)} to {words.signed(high)}"
+    return f"{words.signed(PERCENT * low, digits=1)} to {words.signed(PERCENT * high, digits=1)}"
 
 
 def _interval(row: Row, ends: tuple[str, str]) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["auto", "text", "share", "score", "signed", "signed3", "points", "count", "p", "interval", "range"]
+Format = Literal[
+    "auto", "text", "share", "score", "signed", "signed3", "points", "count", "p", "interval", "range", "points range"
+]
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class ColumnSpec:
     title:
         As it is written above it.
     format:
-        `auto` goes by the type; `share` is in percent, `points` a change of a share; `interval` (of shares) and
-        `range` (of other numbers, with their sign) take the columns `ends`.
+        `auto` goes by the type; `share` is in percent, `points` a change of a share; `interval` (of shares),
+        `points range` (of their changes) and `range` (of other numbers, with their sign) take the columns `ends`.
     bar:
         Full width of a bar below the number; None: no bar.
     notch:
