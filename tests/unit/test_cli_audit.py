@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from PIL import Image
 from microtome.data.world.dataset import World
 from microtome.recipes.dissect import dissect
 from microtome.recipes.dissect_settings import DissectSettings
-from tests.support.commands import microtome, nothing_new, refused
+from tests.support.commands import Outcome, microtome, network, nothing_new, refused
 
-SMALL = ("--data", "world@320", "--images", "320", "--directions", "0", "--no-repair", "--cases", "10")
+ONLY = ("--data", "world@320", "--images", "320", "--no-repair", "--cases", "10")
+SMALL = (*ONLY, "--directions", "0")
 ONE = ("--concept", "water", "--target", "waterbird", "--source", "landbird")
 
 
@@ -26,12 +28,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_proved_fault_ends_with_code_three_where_that_is_asked(run: Path, tmp_path: Path) -> None:
-    words = ("audit", "world:scenes", *SMALL, *ONE, "--run", run)
-    outcome = microtome(*words, "--out", tmp_path / "a")
+@pytest.fixture(scope="module")
+def audited(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """One fault audited, with its direction, and what the command said."""
+    out = tmp_path_factory.mktemp("audited") / "a"
+    return out, microtome("audit", "world:scenes", *ONLY, *ONE, "--directions", "1", "--run", run, "--out", out)
+
+
+def test_a_fault_is_said_and_the_report_named(audited: tuple[Path, Outcome]) -> None:
+    _, outcome = audited
     assert outcome.code == 0, outcome.err
     assert "becomes waterbird" in outcome.out
     assert "Report:" in outcome.out
+
+
+def test_a_proved_fault_ends_with_code_three_where_that_is_asked(run: Path, tmp_path: Path) -> None:
+    words = ("audit", "world:scenes", *SMALL, *ONE, "--run", run)
     failing = microtome(*words, "--out", tmp_path / "b", "--fail-on", "proved", "--json")
     content = json.loads(failing.out)
     proved = [row for row in content["findings"] if row["verdict"] == "proved"]
@@ -103,8 +115,9 @@ def test_a_concept_without_segments_is_refused(run: Path, tmp_path: Path) -> Non
 
 
 def test_a_model_without_classes_is_refused(tmp_path: Path) -> None:
-    outcome = microtome("audit", "hf:nowhere", "--out", tmp_path / "x")
-    assert outcome.code == 2
+    spec = network(tmp_path)
+    with nothing_new(tmp_path):
+        refused(microtome("audit", spec, "--size", "16", "--out", tmp_path / "x"), "has no classes")
 
 
 def test_data_without_classes_that_the_model_knows_are_refused(run: Path, tmp_path: Path) -> None:
@@ -129,6 +142,32 @@ def test_one_answer_is_explained_by_the_units_that_fire(run: Path, tmp_path: Pat
     firing = [row for row in content["units"] if row["fires"]]
     assert firing == content["units"][: len(firing)]
     assert (tmp_path / "e" / "index.html").exists()
+
+
+def test_an_audits_directions_are_explained_after_the_units(audited: tuple[Path, Outcome], tmp_path: Path) -> None:
+    run, _ = audited
+    Image.fromarray(World("heldout", count=32).read(3).pixels).save(tmp_path / "scene.png")
+    outcome = microtome("explain", tmp_path / "scene.png", "--run", run, "--out", tmp_path / "e", "--json")
+    assert outcome.code == 0, outcome.err
+    last = json.loads(outcome.out)["units"][-1]
+    assert (last["part"], last["title"]) == (None, "direction of water")
+    assert last["without_change"] != 0
+    assert last["adds"] != 0
+    shown = microtome("explain", tmp_path / "scene.png", "--run", run, "--out", tmp_path / "f")
+    assert "direction of water" in shown.out
+    assert "direction of water" in (tmp_path / "f" / "index.html").read_text(encoding="utf-8")
+
+
+def test_an_audit_whose_dissection_is_gone_is_refused(
+    audited: tuple[Path, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(audited[0], copied)
+    told = json.loads((copied / "manifest.json").read_text())
+    told["summary"]["run"] = "runs/gone"
+    (copied / "manifest.json").write_text(json.dumps(told))
+    monkeypatch.chdir(tmp_path)
+    refused(microtome("explain", tmp_path / "x.png", "--run", copied, "--out", tmp_path / "e"), "stands on runs/gone")
 
 
 def test_what_cannot_be_explained_is_refused(run: Path, tmp_path: Path) -> None:

@@ -204,6 +204,8 @@ def peaks_of(
     asked: UnitModel, weighed: Sequence[Weighed], pixels: Sequence[np.ndarray]
 ) -> Float[np.ndarray, "image direction"]:
     """The largest reading of each direction anywhere on each image."""
+    if not weighed:
+        return np.zeros((len(pixels), 0))
     found = []
     for first in range(0, len(pixels), 32):
         acts = activations_of(asked.model, asked.site.layer, list(pixels[first : first + 32]))
