@@ -13,8 +13,8 @@ from microtome.core.parse import parse
 from microtome.core.signatures import SignatureTable
 from microtome.recipes.audit.asked import Detector
 from microtome.recipes.audit.detectors import LIFT, Fires, UnitDetector
-from microtome.recipes.audit.nouns import Suspect
-from microtome.recipes.audit.suspicion import GAP, Candidate, Classes, Seen, rank_suspects
+from microtome.recipes.audit.nouns import Change, Suspect
+from microtome.recipes.audit.suspicion import GAP, MEASURED_ON, Candidate, Classes, Seen, cut_effect, rank_suspects
 from tests.support.small_worlds import small_world, table_of
 
 COUNT, NAMES = 400, ("landbird", "waterbird", "tree")
@@ -59,6 +59,64 @@ def test_a_cue_that_the_shift_split_breaks_is_found_and_one_that_it_keeps_is_not
     assert one.q is not None
     assert one.q < 1e-6
     assert one.why == "95 % of waterbird show lake in the data, 50 % in the shift split"
+
+
+ALONE = Classes(HALF, None)
+PLAIN = {
+    name: Seen(at_rates(low, high, seed=seed), None)
+    for seed, (name, low, high) in enumerate((("lake", 0.05, 0.95), ("reed", 0.1, 0.7), ("mud", 0.2, 0.5)))
+}  # fmt: skip
+
+
+def test_without_a_shift_split_the_measured_effect_ranks_and_with_one_it_does_not() -> None:
+    effects = {"lake": 0.1, "reed": 2.5, "mud": -0.3}
+    candidates = [candidate(name) for name in effects]
+    asked: list[str] = []
+
+    def effect(one: Candidate) -> float:
+        asked.append(str(one.concept))
+        return effects[str(one.concept)]
+
+    found = ranked(candidates, PLAIN, ALONE, effect=effect)
+    assert [(str(one.concept), one.effect) for one in found] == [("reed", 2.5), ("lake", 0.1), ("mud", -0.3)]
+    assert [one.number for one in found] == [0, 1, 2]
+    assert "without its parts the margin of waterbird changes by -2.50" in found[0].why
+    assert [str(one.concept) for one in ranked(candidates, PLAIN, ALONE)] == ["lake", "reed", "mud"]
+    assert all(one.effect is None for one in ranked(candidates, PLAIN, ALONE))
+    asked.clear()
+    (split,) = ranked([candidate("lake")], SEEN, effect=effect)
+    assert (split.effect, asked) == (None, []), "there the gap to the shift split is the ground"
+
+
+class _Linear:
+    """A model whose logits are a matrix times its parts; cut parts are set to zero."""
+
+    weight = np.array([[1.0, 0.0, 0.5], [0.0, 2.0, 0.0], [0.5, 0.5, 0.5]])
+
+    def take(self, held: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return held[rows]
+
+    def answer(self, held: np.ndarray, change: Change | None = None) -> np.ndarray:
+        kept = np.array([change is None or part not in change.parts for part in range(3)])
+        return (held * kept) @ self.weight.T
+
+
+def test_the_effect_is_what_the_margin_loses_on_the_classes_exploring_items() -> None:
+    held = np.random.default_rng(0).random((COUNT, 3))
+    half = np.arange(COUNT) % 4 < 2
+    effect = cut_effect(_Linear(), held, HALF, half, "zero")
+    own = [row for row in range(COUNT) if HALF[row] == WATER and half[row]][:MEASURED_ON]
+
+    def margin(row: int, parts: tuple[int, ...]) -> float:
+        logits = [sum(w * x for n, (w, x) in enumerate(zip(ws, held[row], strict=True)) if n not in parts)
+                  for ws in _Linear.weight]  # fmt: skip
+        return logits[WATER] - (logits[0] + logits[2]) / 2
+
+    for parts in ((1,), (0, 2), (0, 1, 2), (1,)):
+        literal = sum(margin(row, ()) - margin(row, parts) for row in own) / len(own)
+        assert effect(candidate("lake", parts=parts)) == pytest.approx(literal)
+    nobody = effect(candidate("lake", 2, parts=(1,)))
+    assert np.isfinite(nobody), "a class without an item is measured on the others"
 
 
 def test_for_the_other_class_it_is_none() -> None:

@@ -124,8 +124,9 @@ DECOMPOSE: dict[str, str] = {
 AUDIT: dict[str, str] = {
     "findings": (
         "number:i verdict:s sentence:s target:s source:s concept:s words:s why:s share:f others:f shift:f suspect_q:f "
-        "parts:S how:s control_how:s cases:i turned:i rate:f low:f high:f control:f control_low:f control_high:f "
-        "difference:f difference_low:f difference_high:f p:f q:f changed:f control_changed:f carriers:S carried:f "
+        "effect:f parts:S how:s control_how:s cases:i turned:i rate:f low:f high:f control:f control_low:f "
+        "control_high:f difference:f difference_low:f difference_high:f p:f q:f changed:f control_changed:f "
+        "carriers:S carried:f "
         "without:f without_low:f without_high:f without_first:f without_first_low:f without_first_high:f "
         "without_direction:f without_direction_low:f without_direction_high:f without_random:f without_random_low:f "
         "without_random_high:f still_right:f still_right_low:f still_right_high:f "

@@ -113,7 +113,7 @@ def finding_rows(parts: Parts, audited: Audited, command: Mapping[int, str], pri
             "number": suspect.number, "verdict": proof.verdict, "sentence": sentence_of(parts, proof),
             "target": parts.classes[suspect.target], "source": class_name(parts, proof.source),
             "concept": str(suspect.concept), "words": suspect.words, "why": suspect.why, "share": suspect.share,
-            "others": suspect.others, "shift": suspect.shift, "suspect_q": suspect.q,
+            "others": suspect.others, "shift": suspect.shift, "suspect_q": suspect.q, "effect": suspect.effect,
             "parts": [parts.names[n].title for n in suspect.parts if n in parts.names],
             "cases": test.turned.cases, "turned": test.turned.hits, "rate": test.turned.rate,
             "low": test.turned.low, "high": test.turned.high, "control": test.control.mean,

@@ -21,7 +21,7 @@ from microtome.recipes.audit.pasting import Paster
 from microtome.recipes.audit.picture_examples import picture_examples
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.splitting import halved, smallest_group
-from microtome.recipes.audit.suspicion import Candidate, Classes, Seen, rank_suspects
+from microtome.recipes.audit.suspicion import Candidate, Classes, Seen, cut_effect, rank_suspects
 from microtome.record.gallery import Gallery
 from microtome.verify.flips import LEAST
 
@@ -121,6 +121,7 @@ class ImageParts:
         return rank_suspects(
             candidates, seen, classes, names=self.classes, most=self._settings.suspects, fdr=self._settings.fdr,
             allowed=self._allowed, labelled=labelled,
+            effect=cut_effect(self.asked, self.held, self.truth, self.paster.half, self._settings.ablate),
         )  # fmt: skip
 
     def _asked_suspect(self) -> Suspect:

@@ -81,6 +81,8 @@ class Suspect:
         p that the two shares are the same, corrected for all candidates; None without a shift split.
     why:
         In words.
+    effect:
+        What the class's margin loses with the parts cut, in logits; measured where there is no shift split.
     """
 
     number: int
@@ -93,6 +95,7 @@ class Suspect:
     shift: float | None
     q: float | None
     why: str
+    effect: float | None = None
 
     @property
     def key(self) -> int:

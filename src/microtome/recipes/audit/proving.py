@@ -145,6 +145,8 @@ class Proof:
         How it was taken out.
     transfer:
         For other models how often the same inputs turn their answer.
+    kept:
+        Of the cases that were made, the numbers of those in `cases`.
     explored:
         The exploring cases: what repairs may learn from.
     problem:
@@ -162,6 +164,7 @@ class Proof:
     reverse: FlipTest | None = None
     reverse_how: str = ""
     transfer: Mapping[str, FlipTest | None] | None = None
+    kept: tuple[int, ...] = ()
     explored: Asked | None = None
     problem: str = ""
 
@@ -211,8 +214,24 @@ def confirm(parts: Parts, tried: Tried, settings: AuditSettings, others: Sequenc
     kept = np.flatnonzero(asked.right)
     return Proof(
         suspect, source, chosen_cases(asked.cases, kept), asked.turned[kept], test, float("nan"), "not proved",
-        without, reverse, how, transfer, explored,
+        without, reverse, how, transfer, tuple(kept.tolist()), explored,
     )  # fmt: skip
+
+
+def with_cases(parts: Parts, proof: Proof, settings: AuditSettings) -> Proof:
+    """A proof that was found before, with its inputs made again: they are the same for the same seed."""
+    if proof.problem:
+        return proof
+    cases = parts.cases(proof.suspect, proof.source, settings.cases, CONFIRM)
+    return replace(proof, cases=chosen_cases(cases, np.array(proof.kept, np.int64)))
+
+
+def explored_of(parts: Parts, proof: Proof, settings: AuditSettings) -> Asked:
+    """The exploring cases of a proof; read again where it was found before."""
+    if proof.explored is not None:
+        return proof.explored
+    cases = parts.cases(proof.suspect, proof.source, settings.cases, EXPLORE)
+    return ask(parts, cases, proof.suspect.target)
 
 
 def nothing_tested(suspect: Suspect, problem: str) -> Proof:

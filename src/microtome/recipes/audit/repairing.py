@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 
 from microtome.methods.edit.last_layer import LastLayerRetraining
 from microtome.recipes.audit.nouns import NO_CHANGE, Change, Labelled, LastLayer, Parts, Splits, Suspect
-from microtome.recipes.audit.proving import SIZES, Proof, loudest, moved_by
+from microtome.recipes.audit.proving import SIZES, Asked, Proof, explored_of, loudest, moved_by
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.verify.flips import Rate, rate_of
 from microtome.verify.group_change import GroupChange, group_change, group_shares
@@ -150,10 +150,10 @@ def _offered(parts: Parts) -> tuple[str, ...]:
 
 
 def _candidates(parts: Parts, proof: Proof, splits: Splits, settings: AuditSettings) -> Iterator[tuple[str, Change]]:
-    explored = proof.explored
-    if proof.without is not None and explored is not None:
+    explored = explored_of(parts, proof, settings)
+    if proof.without is not None:
         order, _ = loudest(parts, explored, proof.suspect.target)
-        for size in (size for size in SIZES if size <= len(order)):
+        for size in (size for size in SIZES if size <= min(settings.parts, len(order))):
             for keep in KEPT:
                 done = "set to their mean" if settings.ablate == "mean" else f"ablated ({settings.ablate})"
                 how = done if keep == 0 else f"halfway {done}"
@@ -162,23 +162,20 @@ def _candidates(parts: Parts, proof: Proof, splits: Splits, settings: AuditSetti
         moved = moved_by(parts, explored)
         if moved is not None:
             yield "erase", Change("the direction along which the concept moves the parts taken out", direction=moved)
-    yield from _learnt(parts, proof, splits)
+    yield from _learnt(parts, proof, explored, splits)
 
 
-def _learnt(parts: Parts, proof: Proof, splits: Splits) -> Iterator[tuple[str, Change]]:
+def _learnt(parts: Parts, proof: Proof, explored: Asked, splits: Splits) -> Iterator[tuple[str, Change]]:
     """Last layers trained anew, one for each strength."""
     last = parts.last()
     if last is None:
         return
-    if proof.explored is not None:
-        yield from _retrained(parts, proof, splits, last)
+    yield from _retrained(parts, explored, splits, last)
     yield from _dfr(parts, proof, splits, last)
 
 
-def _retrained(parts: Parts, proof: Proof, splits: Splits, last: LastLayer) -> Iterator[tuple[str, Change]]:
+def _retrained(parts: Parts, explored: Asked, splits: Splits, last: LastLayer) -> Iterator[tuple[str, Change]]:
     """The data's own half, and beside it the written cases with their true labels: each a half of the weight."""
-    explored = proof.explored
-    assert explored is not None
     own, cases = parts.features(splits.ordinary.held), parts.features(explored.after)
     if own is None or cases is None:
         return

@@ -139,9 +139,8 @@ def audit(
     try:
         parts = subject.parts(progress)
         others = [other_model(each, parts.classes) for each in beside]
-        audited = audit_parts(
-            parts, settings, others=others, memory=Memory(draft.cache, seed=settings.seed), progress=progress
-        )
+        memory = Memory(draft.cache, seed=settings.seed, others=[other.name for other in others])
+        audited = audit_parts(parts, settings, others=others, memory=memory, progress=progress)
         tables, more = _tables(subject, parts, audited, settings, draft, command, progress)
         for name, rows in tables.items():
             draft.table(name, make_table(name, rows))

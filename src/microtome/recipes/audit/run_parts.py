@@ -12,7 +12,7 @@ from microtome.core.errors import DataError
 from microtome.recipes.audit.memory import Memory
 from microtome.recipes.audit.nouns import Parts
 from microtome.recipes.audit.others import Other
-from microtome.recipes.audit.proving import Proof, Tried, confirm, explore, nothing_tested, settle
+from microtome.recipes.audit.proving import Proof, Tried, confirm, explore, nothing_tested, settle, with_cases
 from microtome.recipes.audit.repairing import Repairs, repair
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.record.one_pass import Progress, silent
@@ -54,7 +54,7 @@ def audit_parts(
     others:
         Models that the same inputs are shown to.
     memory:
-        What an audit that was stopped has explored.
+        What an audit that was stopped has explored and proved.
 
     Raises
     ------
@@ -78,7 +78,9 @@ def audit_parts(
             )
         tried += found
         best = strongest(found)
-        proofs.append(nothing_tested(suspect, problem) if best is None else confirm(parts, best, settings, others))
+        proofs.append(
+            nothing_tested(suspect, problem) if best is None else _confirmed(parts, best, settings, others, memory)
+        )
     progress("proving suspects", len(suspects), len(suspects))
     ranked = sorted(settle(proofs, fdr=settings.fdr), key=_rank)
     repairs: dict[int, Repairs] = {}
@@ -89,6 +91,15 @@ def audit_parts(
             repairs[proof.suspect.number] = made
         progress("repairing", done, len(proved))
     return Audited(tuple(ranked), tuple(tried), repairs)
+
+
+def _confirmed(parts: Parts, best: Tried, settings: AuditSettings, others: Sequence[Other], memory: Memory) -> Proof:
+    known = memory.recall_proof(best.suspect)
+    if known is not None and (known.problem or known.source == best.source):
+        return with_cases(parts, known, settings)
+    found = confirm(parts, best, settings, others)
+    memory.keep_proof(found)
+    return found
 
 
 def strongest(tried: Sequence[Tried]) -> Tried | None:

@@ -4,27 +4,33 @@ With a shift split a concept is suspect where the class shows it less often ther
 
     gap = P(C | class, data) - P(C | class, shift),   p of Fisher's exact test, q over all candidates
 
-Without one every concept is that goes with the class in the data and is not on the class's allow-list.
+Without one every concept is that goes with the class in the data and is not on the class's allow-list, and they are
+ranked by a measured effect: what the class's margin loses, on its own items, with the concept's parts cut.
+
+    effect = mean over items of the class of (margin - margin without the parts)
+    margin = the class's logit - the mean of the others
 
 Source: Fisher 1935; Benjamini & Hochberg 1995; Gururangan et al. 2018 (artefacts by class-conditional counts).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from microtome.core.concept_words import spoken
 from microtome.core.formula import Formula, leaves, length, words
-from microtome.recipes.audit.nouns import Suspect
+from microtome.recipes.audit.nouns import Change, Suspect
 from microtome.verify.fdr import q_values
 
 GAP = 0.15
 """Least difference of shares that makes a concept suspect."""
+MEASURED_ON, POOL = 64, 3
+"""Items of a class on which effects are measured, and how many times as many suspects as are asked for."""
 Given = Literal["class", "concept"]
 ALIKE = 0.8
 """Jaccard overlap of two concepts' items from which on they are one suspect."""
@@ -74,10 +80,52 @@ class Classes:
     shift: Int[np.ndarray, " shifted"] | None
 
 
+Effect = Callable[[Candidate], float]
+"""What a class loses without a candidate's parts."""
+
+
+def cut_effect(
+    asked: Any, held: Any, truth: Int[np.ndarray, " item"], half: Bool[np.ndarray, " item"], how: str
+) -> Effect:
+    """The measured effect of candidates, on items of the exploring half.
+
+    Parameters
+    ----------
+    asked:
+        The model: see `asked.AskedModel`.
+    held:
+        Its items, as read.
+    half:
+        Which of them may choose what is proved.
+    how:
+        What cut parts are set to.
+    """
+    own: dict[int, tuple[Any, float]] = {}
+    known: dict[tuple[int, tuple[int, ...]], float] = {}
+
+    def margin(logits: Float[np.ndarray, "item klass"], target: int) -> float:
+        others = (logits.sum(axis=1) - logits[:, target]) / max(logits.shape[1] - 1, 1)
+        return float((logits[:, target] - others).mean())
+
+    def effect(candidate: Candidate) -> float:
+        target, key = candidate.target, (candidate.target, candidate.parts)
+        if target not in own:
+            rows = np.flatnonzero((truth == target) & half)
+            rows = (rows if len(rows) else np.flatnonzero(half))[:MEASURED_ON]
+            taken = asked.take(held, rows)
+            own[target] = taken, margin(asked.answer(taken), target)
+        if key not in known:
+            taken, before = own[target]
+            known[key] = before - margin(asked.answer(taken, Change(parts=candidate.parts, how=how)), target)
+        return known[key]
+
+    return effect
+
+
 def rank_suspects(
     candidates: Sequence[Candidate], seen: Mapping[str, Seen], classes: Classes, *, names: Sequence[str], most: int,
     fdr: float, allowed: Mapping[int, frozenset[str]], labelled: bool = True, text: bool = False,
-    given: Given = "class",
+    given: Given = "class", effect: Effect | None = None,
 ) -> list[Suspect]:  # fmt: skip
     """Candidates that are suspect, worst first.
 
@@ -98,6 +146,8 @@ def rank_suspects(
     given:
         `class`: shares are of the class's items that show the concept. `concept`: of the items that show the concept
         those of the class, which tells more where a concept is rare.
+    effect:
+        Ranks what is suspect without a shift split; None: the gap does.
     """
     weigh = _weighed if given == "class" else _weighed_by_concept
     rows = [weigh(each, seen[str(each.concept)], classes) for each in candidates]
@@ -111,7 +161,12 @@ def rank_suspects(
         elif gap >= GAP - 1e-9 and (row.shift is None or corrected <= fdr):
             kept.append((gap, row, corrected))
     kept.sort(key=lambda entry: (-entry[0], length(entry[1].candidate.concept), str(entry[1].candidate.concept)))
-    return _named(_distinct(kept, seen), names, most=most, labelled=labelled, text=text, given=given)
+    distinct, effects = _distinct(kept, seen), dict[int, float]()
+    if effect is not None and classes.shift is None:
+        distinct = distinct[: POOL * most]
+        effects = {id(row): effect(row.candidate) for row, _ in distinct}
+        distinct.sort(key=lambda entry: -effects[id(entry[0])])
+    return _named(distinct, effects, names, most=most, labelled=labelled, text=text, given=given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,16 +242,19 @@ def _alike(one: Seen, other: Seen) -> bool:
 
 
 def _named(
-    rows: Sequence[tuple[_Weighed, float]], names: Sequence[str], *, most: int, labelled: bool, text: bool, given: Given
-) -> list[Suspect]:
+    rows: Sequence[tuple[_Weighed, float]], effects: Mapping[int, float], names: Sequence[str], *, most: int,
+    labelled: bool, text: bool, given: Given,
+) -> list[Suspect]:  # fmt: skip
     found: list[Suspect] = []
     for number, (row, q) in enumerate(rows[:most]):
         each = row.candidate
         said = spoken(each.concept) if text else words(each.concept)
-        why = _why(row, said, names[each.target], labelled=labelled, given=given)
+        why, effect = _why(row, said, names[each.target], labelled=labelled, given=given), effects.get(id(row))
+        if effect is not None:
+            why += f"; without its parts the margin of {names[each.target]} changes by {-effect:+.2f}"
         found.append(Suspect(
             number, each.target, each.concept, said, each.parts, row.share, row.others, row.shift,
-            None if row.shift is None else float(q), why,
+            None if row.shift is None else float(q), why, effect,
         ))  # fmt: skip
     return found
 

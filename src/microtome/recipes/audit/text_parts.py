@@ -38,7 +38,7 @@ from microtome.recipes.audit.nouns import (
 )
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.splitting import halved, smallest_group
-from microtome.recipes.audit.suspicion import Candidate, Classes, Seen, rank_suspects
+from microtome.recipes.audit.suspicion import Candidate, Classes, Seen, cut_effect, rank_suspects
 from microtome.recipes.audit.text_model import HeldTexts, Texts, TextUnits
 
 LOUDEST = 24
@@ -140,6 +140,7 @@ class TextParts:
         return rank_suspects(
             candidates, seen, classes, names=self.classes, most=self._settings.suspects, fdr=self._settings.fdr,
             allowed=self._allowed, text=True, given="concept",
+            effect=cut_effect(self.asked, self.held, self.truth, self.half, self._settings.ablate),
         )  # fmt: skip
 
     def _is_artefact(self, concept: Formula) -> bool:
