@@ -103,7 +103,7 @@ def _sentence(view: AuditView, one: ClassView) -> str:
     if lead is None:
         return f"No named {view.part} speaks for {one.title}."
     against = next((row for row in one.parts if row["sign"] == "against" and row["words"]), None)
-    said = f"Most for {one.title} speaks {title_of(lead)}, which fires on {lead['words']}"
+    said = f"Most for {one.title} speaks {title_of(lead)}, which {view.means} {lead['words']}"
     return f"{said}." if against is None else (
-        f"{said}; most against it speaks {title_of(against)}, which fires on {against['words']}."
+        f"{said}; most against it speaks {title_of(against)}, which {view.means} {against['words']}."
     )  # fmt: skip

@@ -86,7 +86,7 @@ def _column(column: ColumnSpec, view: AuditView) -> ColumnSpec:
 
 def _worded(text: str, view: AuditView) -> str:
     """A heading in the words for what the model was taken apart into."""
-    return text if view.part == "unit" else text.replace("fires on", "stands for").replace("unit", view.part)
+    return text if view.part == "unit" else text.replace("fires on", view.means).replace("unit", view.part)
 
 
 def _sheet(view: AuditView) -> cells.Sheet | None:

@@ -54,6 +54,11 @@ class AuditView:
         return str(self.summary.get("part") or "unit")
 
     @property
+    def means(self) -> str:
+        """How a part is tied to its name: a unit `fires on` it, a head or a neuron of texts `stands for` it."""
+        return "fires on" if self.part == "unit" else "stands for"
+
+    @property
     def model(self) -> str:
         """The model, as the user typed it."""
         return str(self.manifest["model"].get("spec", "the model"))
