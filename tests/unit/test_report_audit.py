@@ -52,6 +52,14 @@ def change(run: Path, name: str, **columns: Any) -> None:
     pq.write_table(make_table(name, rows), run / f"{name}.parquet")
 
 
+def test_the_lead_names_the_images_that_were_changed_and_where_segments_came_from(run: Path) -> None:
+    told = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    (run / "manifest.json").write_text(json.dumps({**told, "hosts": {"name": "photographs"}}), encoding="utf-8")
+    write_report(run)
+    said = text_of(run / "index.html")
+    assert "1,600 images of photographs, with segments of world, heldout" in said
+
+
 @pytest.mark.parametrize("name", FAKES)
 def test_every_page_is_whole_local_and_escaped(tmp_path: Path, name: str) -> None:
     run = write_fake_audit(tmp_path / "run", FAKES[name])

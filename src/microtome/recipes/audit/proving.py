@@ -313,14 +313,14 @@ def find_carriers(parts: Parts, suspect: Suspect, explored: Asked, settings: Aud
     """The parts through which the concept reaches the answer, on the exploring half.
 
     Parts are ordered by what they add to the margin; the fewest are taken without which the answer turns at most half
-    as often. None where the margin does not grow.
+    as often. None where the margin does not grow, or no answer turns.
     """
     order, grown = loudest(parts, explored, suspect.target)
     total = float(grown.sum())
-    if total <= 0 or not order:
-        return None
     after = explored.after
     whole = float((parts.answer(after).argmax(axis=1) == suspect.target).mean())
+    if total <= 0 or whole <= 0 or not order:
+        return None
     chosen = tuple(order[: settings.parts])
     for size in (size for size in SIZES if size <= min(settings.parts, len(order))):
         cut = Change(parts=tuple(order[:size]), how=settings.ablate)

@@ -46,7 +46,9 @@ def _audited(view: AuditView) -> str:
     units = view.manifest["model"].get("units")
     taken = f", looked at through {view.parts(int(units))}" if units else ""
     layer = f" of {view.layer}" if units and view.layer else ""
-    return f"The classifier {view.model}{taken}{layer}, on {shown} of {view.data}."
+    hosts = view.manifest.get("hosts")
+    where = f"{shown} of {view.data}" if not hosts else f"{shown} of {hosts['name']}, with segments of {view.data}"
+    return f"The classifier {view.model}{taken}{layer}, on {where}."
 
 
 def findings(view: AuditView) -> Mapping[str, Any]:
