@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from microtome.recipes.audit.proving import CONTROL_SETS, matched_sets
+from microtome.recipes.audit.carriers import CONTROL_SETS, matched_sets
 
 
 def masses(seed: int, parts: int = 128) -> np.ndarray:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 
 from microtome.models.tail import Tail, logits_of_each
+from microtome.recipes.audit.carriers import matched_sets
 from microtome.recipes.audit.effects import (
     Each,
     Together,
@@ -24,7 +25,6 @@ from microtome.recipes.audit.effects import (
 )
 from microtome.recipes.audit.findings import part_columns
 from microtome.recipes.audit.nouns import Change, Named
-from microtome.recipes.audit.proving import matched_sets
 from microtome.recipes.audit.text_model import HeldTexts, TextUnits
 from microtome.recipes.audit.unit_model import Held, UnitModel
 from microtome.recipes.result import Dissection

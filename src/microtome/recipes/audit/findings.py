@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from microtome.recipes.audit.carriers import ENOUGH
 from microtome.recipes.audit.nouns import ANY, Named, Parts
-from microtome.recipes.audit.proving import ENOUGH, Proof, Tried, Without
+from microtome.recipes.audit.proving import Proof, Tried, Without
 from microtome.recipes.audit.repairing import Repair, Repairs
 from microtome.recipes.audit.run_parts import Audited
 from microtome.verify.flips import Rate

@@ -20,8 +20,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from microtome.methods.edit.last_layer import LastLayerRetraining
+from microtome.recipes.audit.carriers import SIZES, Asked, loudest, moved_by
 from microtome.recipes.audit.nouns import NO_CHANGE, Change, Labelled, LastLayer, Parts, Splits, Suspect
-from microtome.recipes.audit.proving import SIZES, Asked, Proof, explored_of, loudest, moved_by
+from microtome.recipes.audit.proving import Proof, explored_of
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.verify.flips import Rate, rate_of
 from microtome.verify.group_change import GroupChange, group_change, group_shares

@@ -19,15 +19,16 @@ from microtome.models.towers.find import tower_of
 from microtome.recipes.answering import Answering, answering
 from microtome.recipes.audit.effect_tables import class_rows, curve_rows, effects_by_cut, group_rows
 from microtome.recipes.audit.findings import part_columns
-from microtome.recipes.audit.image_opening import Images, card_of, image_notes, open_all, read_all
+from microtome.recipes.audit.image_opening import Images, image_notes, open_all
 from microtome.recipes.audit.image_parts import ImageParts
+from microtome.recipes.audit.image_side import ImageSide
 from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import without_classes
 from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.term_model import HeldTerms, TermModel
 from microtome.recipes.audit.term_runs import layer_number, open_terms, term_run
-from microtome.recipes.audit.writing import check_weights_name, picture_rows, write_image_cases
+from microtome.recipes.audit.writing import check_weights_name
 from microtome.recipes.decomposition import Decomposition
 from microtome.record.one_pass import Progress
 
@@ -49,71 +50,48 @@ class TermSubject:
         self, model: Model, answers: Answering, run: Decomposition, images: Images, inputs: AuditInputs,
         settings: AuditSettings,
     ) -> None:  # fmt: skip
-        self._model, self._run, self._images, self._inputs, self._settings = model, run, images, inputs, settings
-        self._made: ImageParts | None = None
         named = open_terms(model, run, without_classes(images.data).concepts)
         self.asked = TermModel(
             model, named.source, answers, named.names, named.detectors, batch_size=min(settings.batch_size, 64),
             seed=settings.seed,
         )  # fmt: skip
+        self._side = ImageSide(model, self.asked, (run.path, run.manifest), images, inputs, settings)
 
     def parts(self, progress: Progress) -> ImageParts:
-        """Everything read once."""
-        if self._made is None:
-            read = read_all(
-                self._images, self._model, self.asked.classes, self._inputs.classes, self._settings, progress
-            )
-            self._made = ImageParts(
-                self.asked, read.donors, read.hosts, read.shift, outputs=read.outputs, targets=read.targets,
-                settings=self._settings, allowed=read.allowed,
-            )  # fmt: skip
-        return self._made
-
-    @property
-    def _parts(self) -> ImageParts:
-        assert self._made is not None
-        return self._made
+        return self._side.read(progress)
 
     def plan(self) -> dict[str, Any]:
-        return {
-            "model": self._model.fingerprint(), "preprocess": repr(self._model.preprocess),
-            "run": self._run.manifest["created"], **self._images.fingerprints(), "texts": self.asked.answers.how,
-            "classes": None if self._inputs.classes is None else list(self._inputs.classes),
-        }  # fmt: skip
+        return {**self._side.plan(), "texts": self.asked.answers.how}
 
     def accuracy(self) -> float:
-        return self._parts.accuracy()
+        return self._side.parts.accuracy()
 
     def described(self) -> Mapping[str, Any]:
-        shift = self._images.shift
-        return {
-            "model": {**self._run.manifest["model"], "units": self.asked.parts},
-            "data": card_of(self._images.data), "shift": None if shift is None else card_of(shift),
-            "hosts": None if self._images.hosts is self._images.data else card_of(self._images.hosts),
-        }  # fmt: skip
+        layer = {} if self.asked.kind == "heads" else {"layer": f"layer {self._side.told['summary']['layer']}"}
+        return self._side.described({"units": self.asked.parts, **layer})
 
     def summary(self) -> Mapping[str, Any]:
-        return {"run": str(self._run.path), "images": len(self._parts.hosts), "texts": self.asked.answers.how}
+        return {**self._side.summary(), "texts": self.asked.answers.how}
 
     def notes(self) -> list[str]:
         how = {"mean": "its mean over the data", "zero": "zero", "resample": "what it is on another image"}
-        lent = how[self._settings.ablate]
+        side, lent = self._side, how[self._side.settings.ablate]
         found = [
-            *self._model.notes, *image_notes(self._images),
+            *side.model.notes, *image_notes(side.images),
             f"Classes are asked for as texts: {self.asked.answers.how}.",
         ]  # fmt: skip
         if self.asked.kind == "heads":
             return [
                 *found,
-                f"Heads are named by the texts of the run {self._run.path}. A cut head's term of the output is set to "
+                f"Heads are named by the texts of the run {side.run}. A cut head's term of the output is set to "
                 f"{lent}; what it wrote is still read by the layers after it: its direct effect is taken, not its "
                 "total.",
                 "Heads write in spaces of their own, so no direction over heads is taken out.",
             ]
-        summary = self._run.manifest["summary"]
+        summary = side.told["summary"]
         return [
             *found,
-            f"Neurons of layer {summary['layer']} are named by the texts of the run {self._run.path}, the "
+            f"Neurons of layer {summary['layer']} are named by the texts of the run {side.run}, the "
             f"{summary['listed']} of largest effect. A neuron's effect is what later heads read of it into the output, "
             f"along its first direction (of its variance {summary['mean_first_share']:.0%} on average). Of a cut "
             f"neuron that is set to {lent}; what else the layers after it make of it stays.",
@@ -122,21 +100,16 @@ class TermSubject:
     def tables(
         self, audited: Audited, findings: list[Row], folder: Path, progress: Progress
     ) -> tuple[dict[str, list[Row]], list[str]]:
-        parts = self._parts
-        pictures, inside = picture_rows(parts, audited, folder)
-        for row in findings:
-            if row["number"] in inside:
-                row["heat_inside"], row["heat_area"] = inside[row["number"]]
-        measured = MeasuredTerms(self.asked, parts, seed=self._settings.seed)
-        return {"finding_images": pictures, **measured.tables(progress)}, []
+        measured = MeasuredTerms(self.asked, self._side.parts, seed=self._side.settings.seed)
+        return {"finding_images": self._side.pictures(audited, findings, folder), **measured.tables(progress)}, []
 
     def write_cases(self, audited: Audited, folder: Path) -> int:
-        return write_image_cases(self._parts, audited, folder)
+        return self._side.write_cases(audited, folder)
 
     def write_repair(self, change: Change, path: Path) -> str:
         check_weights_name(path)
         repair = self.asked.repair(change)
-        write_repaired(path, self._model, changed=pack_output(repair))
+        write_repaired(path, self._side.model, changed=pack_output(repair))
         if repair.weight is not None:
             return (
                 f"{path} holds the model with a last layer in place of its class texts, trained anew: load it with "

@@ -12,8 +12,9 @@ from microtome.data.base import ItemData
 from microtome.models.model import Model
 from microtome.recipes.audit.detectors import units_of
 from microtome.recipes.audit.effect_tables import Measured
-from microtome.recipes.audit.image_opening import Images, card_of, image_notes, open_all, read_all
+from microtome.recipes.audit.image_opening import Images, image_notes, open_all
 from microtome.recipes.audit.image_parts import ImageParts
+from microtome.recipes.audit.image_side import ImageSide
 from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import the_run, without_classes
 from microtome.recipes.audit.run_parts import Audited
@@ -21,7 +22,7 @@ from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.unit_extras import kind_tables, link_rows
 from microtome.recipes.audit.unit_model import UnitModel
 from microtome.recipes.audit.weighed import beside_units, keep_directions, weigh
-from microtome.recipes.audit.writing import picture_rows, write_image_cases, write_unit_repair
+from microtome.recipes.audit.writing import write_unit_repair
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress
 
@@ -38,57 +39,33 @@ class UnitSubject:
     def __init__(
         self, model: Model, run: Dissection, images: Images, inputs: AuditInputs, settings: AuditSettings
     ) -> None:
-        self._model, self._run, self._images, self._inputs, self._settings = model, run, images, inputs, settings
-        self._made: ImageParts | None = None
-        self.layer = str(run.manifest["model"]["layer"])
+        self._run, self.layer = run, str(run.manifest["model"]["layer"])
         names, detectors = units_of(run)
         self.asked = UnitModel(model, self.layer, names, detectors, batch_size=settings.batch_size, seed=settings.seed)
+        self._side = ImageSide(model, self.asked, (run.path, run.manifest), images, inputs, settings)
 
     def parts(self, progress: Progress) -> ImageParts:
-        """Everything read once."""
-        if self._made is None:
-            read = read_all(
-                self._images, self._model, self._model.classes, self._inputs.classes, self._settings, progress
-            )
-            self._made = ImageParts(
-                self.asked, read.donors, read.hosts, read.shift, outputs=read.outputs, targets=read.targets,
-                settings=self._settings, allowed=read.allowed,
-            )  # fmt: skip
-        return self._made
-
-    @property
-    def _parts(self) -> ImageParts:
-        assert self._made is not None
-        return self._made
+        return self._side.read(progress)
 
     def plan(self) -> dict[str, Any]:
-        return {
-            "model": self._model.fingerprint(), "preprocess": repr(self._model.preprocess), "layer": self.layer,
-            "run": self._run.manifest["created"], **self._images.fingerprints(),
-            "classes": None if self._inputs.classes is None else list(self._inputs.classes),
-        }  # fmt: skip
+        return {**self._side.plan(), "layer": self.layer}
 
     def accuracy(self) -> float:
-        return self._parts.accuracy()
+        return self._side.parts.accuracy()
 
     def described(self) -> Mapping[str, Any]:
-        told = self._run.manifest["model"]
-        shift = self._images.shift
-        return {
-            "model": {**told, "linear_tail": self.asked.tail is not None},
-            "data": card_of(self._images.data), "shift": None if shift is None else card_of(shift),
-            "hosts": None if self._images.hosts is self._images.data else card_of(self._images.hosts),
-        }  # fmt: skip
+        return self._side.described({"linear_tail": self.asked.tail is not None})
 
     def summary(self) -> Mapping[str, Any]:
-        return {"run": str(self._run.path), "images": len(self._parts.hosts)}
+        return self._side.summary()
 
     def notes(self) -> list[str]:
-        found = [*self._model.notes, *image_notes(self._images)]
+        side = self._side
+        found = [*side.model.notes, *image_notes(side.images)]
         found.append(
             f"Units are named by the dissection {self._run.path}. A cut unit is set to its "
             + {"mean": "mean over the data.", "zero": "zero.", "resample": "value on another image."}[
-                self._settings.ablate
+                side.settings.ablate
             ]
         )
         return found
@@ -96,12 +73,8 @@ class UnitSubject:
     def tables(
         self, audited: Audited, findings: list[Row], folder: Path, progress: Progress
     ) -> tuple[dict[str, list[Row]], list[str]]:
-        parts = self._parts
-        pictures, inside = picture_rows(parts, audited, folder)
-        for row in findings:
-            if row["number"] in inside:
-                row["heat_inside"], row["heat_area"] = inside[row["number"]]
-        tables: dict[str, list[Row]] = {"finding_images": pictures}
+        parts, settings = self._side.parts, self._side.settings
+        tables: dict[str, list[Row]] = {"finding_images": self._side.pictures(audited, findings, folder)}
         notes: list[str] = []
         kinds, kind_rows, note = kind_tables(self._run, self.asked, parts.held)
         tables["kind_shares"] = kind_rows
@@ -109,21 +82,21 @@ class UnitSubject:
         labelled = np.flatnonzero(parts.truth >= 0)
         measured = Measured(
             self.asked, self.asked.take(parts.held, labelled), [parts.hosts.pixels[row] for row in labelled],
-            parts.truth[labelled], seed=self._settings.seed, cache=folder / "cache",
+            parts.truth[labelled], seed=settings.seed, cache=folder / "cache",
         )  # fmt: skip
         speaks = {target: self.asked.speaks(parts.held, parts.truth, target) for target in parts.targets}
         progress("weighing directions", 0, 1)
-        weighing = weigh(self.asked, parts, audited, most=self._settings.directions, seed=self._settings.seed)
+        weighing = weigh(self.asked, parts, audited, most=settings.directions, seed=settings.seed)
         keep_directions(weighing.found, folder)
         tables |= {"concept_directions": [*weighing.rows], "concept_direction_paths": [*weighing.paths]}
         beside = beside_units(self.asked, weighing.found, parts, measured)
         tables |= measured.tables(self._run, kinds, parts.classes, speaks, progress=progress, beside=beside)
-        links, said = link_rows(self._model, self.asked, parts)
+        links, said = link_rows(self._side.model, self.asked, parts)
         tables["part_links"] = links
         return tables, [*notes, *weighing.notes, *said]
 
     def write_cases(self, audited: Audited, folder: Path) -> int:
-        return write_image_cases(self._parts, audited, folder)
+        return self._side.write_cases(audited, folder)
 
     def write_repair(self, change: Change, path: Path) -> str:
         return write_unit_repair(self.asked, change, path)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from microtome.report.audit.classes import class_page, classes_of
 from microtome.report.audit.common import capital
@@ -12,7 +10,7 @@ from microtome.report.audit.glossary import audit_glossary
 from microtome.report.audit.layout import LAYOUTS
 from microtome.report.audit.proof import finding_page
 from microtome.report.audit.view import AuditView, findings_of, read_audit
-from microtome.report.decompose.pages import HasPage
+from microtome.report.listing import shown_parts, write_listed
 from microtome.report.site import environment, write_site
 
 TITLES = {"audit": "Audit of {model}", "explain": "One answer of {model}"}
@@ -41,39 +39,13 @@ def write_audit_report(run: Path) -> Path:
 
 def _write_pages(view: AuditView, fresh: Path) -> None:
     shared = {"view": view, "glossary": audit_glossary(view)}
-    page = environment().get_template("audit/index.html.j2").render(
-        **shared, root="report/", home="", title=TITLES[view.kind].format(model=view.model), parts=_shown(view)
-    )  # fmt: skip
+    parts = shown_parts(view, LAYOUTS[view.kind], "audit", part=capital(view.part))
+    page = (
+        environment()
+        .get_template("audit/index.html.j2")
+        .render(**shared, root="report/", home="", title=TITLES[view.kind].format(model=view.model), parts=parts)
+    )
     (fresh / "index.html").write_text(page, encoding="utf-8")
     report = fresh / "report"
-    _write_each(report, "finding", findings_of(view), lambda one: finding_page(view, one), shared)
-    _write_each(report, "class", classes_of(view), lambda one: class_page(view, one), shared)
-
-
-def _write_each(
-    report: Path, kind: str, listed: Sequence[Any], context: Callable[[Any], Mapping[str, Any]],
-    shared: Mapping[str, Any],
-) -> None:  # fmt: skip
-    """A page for each finding or class, with links to the one before and the one after."""
-    template = environment().get_template(f"audit/{kind}.html.j2")
-    for place, one in enumerate(listed):
-        assert isinstance(one, HasPage)
-        path = report / one.page
-        path.parent.mkdir(exist_ok=True)
-        page = template.render(
-            **shared, root="../", home="../../", c=context(one), place=place + 1, count=len(listed),
-            before=listed[place - 1] if place else None,
-            after=listed[place + 1] if place + 1 < len(listed) else None,
-        )  # fmt: skip
-        path.write_text(page, encoding="utf-8")
-
-
-def _shown(view: AuditView) -> list[dict[str, Any]]:
-    """Parts that have something to show, with the template that shows it."""
-    built = ((part, part.build(view)) for part in LAYOUTS[view.kind])
-    return [
-        {"name": part.name, "title": part.title.format(part=capital(view.part)), "template": part.path,
-         "context": context}
-        for part, context in built
-        if context is not None
-    ]  # fmt: skip
+    write_listed(report, "audit/finding.html.j2", findings_of(view), lambda one: finding_page(view, one), shared)
+    write_listed(report, "audit/class.html.j2", classes_of(view), lambda one: class_page(view, one), shared)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from microtome.core.errors import RunError, problems_together
 from microtome.report import words
-from microtome.report.decompose.view import MANIFEST_KEYS, Row, columns_of, read_rows
+from microtome.report.decompose.view import MANIFEST_KEYS, columns_of, read_rows
 from microtome.report.nouns import NOUNS, Nouns
+from microtome.report.told import Row, ToldRun
 from microtome.store.run import read_manifest
 from microtome.store.tables import AUDIT
 
@@ -25,23 +24,8 @@ VERDICTS = ("proved", "not proved", "refuted")
 
 
 @dataclass(frozen=True)
-class AuditView:
-    """Everything the report shows of one run.
-
-    Attributes
-    ----------
-    folder:
-        The run.
-    kind:
-        `audit` or `explain`.
-    tables:
-        Rows by name of the table. Every column that a table may have is a key.
-    """
-
-    folder: Path
-    kind: str
-    manifest: Row
-    tables: Mapping[str, tuple[Row, ...]]
+class AuditView(ToldRun):
+    """Everything the report shows of one run of `audit` or `explain`."""
 
     @property
     def nouns(self) -> Nouns:
@@ -59,11 +43,6 @@ class AuditView:
         return "fires on" if self.part == "unit" else "stands for"
 
     @property
-    def model(self) -> str:
-        """The model, as the user typed it."""
-        return str(self.manifest["model"].get("spec", "the model"))
-
-    @property
     def layer(self) -> str:
         """The layer whose parts were looked at; empty where the model is not cut at one."""
         return str(self.manifest["model"].get("layer") or "")
@@ -72,30 +51,6 @@ class AuditView:
     def data(self) -> str:
         """The name of the data."""
         return str(self.manifest["data"].get("name", f"the {self.nouns.items}"))
-
-    @property
-    def summary(self) -> Row:
-        """What the command found, in a few numbers."""
-        return self.manifest["summary"]
-
-    @property
-    def settings(self) -> Row:
-        """What the user chose."""
-        return self.manifest["settings"]
-
-    @property
-    def command(self) -> str:
-        """What reproduces the run; empty where it was made in Python."""
-        return shlex.join(str(word) for word in self.manifest["command"])
-
-    @property
-    def fdr(self) -> float:
-        """The share of proofs that may be false."""
-        return float(self.settings.get("fdr") or 0.05)
-
-    def rows(self, name: str) -> tuple[Row, ...]:
-        """The rows of a table; none where the run has no such table."""
-        return self.tables.get(name, ())
 
     def items(self, count: int | None) -> str:
         """`1 image`, `60 pairs`; without a number the plain noun."""

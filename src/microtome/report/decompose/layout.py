@@ -2,40 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 from microtome.report.decompose import common, generic, heads, neurons
-from microtome.report.decompose.view import DecomposeView
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of an index page.
-
-    Attributes
-    ----------
-    name:
-        Its anchor.
-    title:
-        Its heading; empty = the template brings its own.
-    build:
-        From the run to what the template needs; None = nothing to show, so the part is left out.
-    template:
-        `templates/decompose/<template>.html.j2`; empty: the name.
-    """
-
-    name: str
-    title: str
-    build: Callable[[DecomposeView], Any]
-    template: str = ""
-
-    @property
-    def path(self) -> str:
-        """The template's path."""
-        return f"decompose/{self.template or self.name}.html.j2"
-
+from microtome.report.listing import Part
 
 _CURVES = Part("curves", "Right answers after each cut", common.curves)
 _DONE = Part("done", "What was done", common.what_was_done)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,9 @@ import pyarrow.parquet as pq
 
 from microtome.core.errors import RunError, problems_together
 from microtome.report.nouns import NOUNS, Nouns
+from microtome.report.told import Row, ToldRun
 from microtome.store.run import read_manifest
 from microtome.store.tables import DECOMPOSE
-
-Row = Mapping[str, Any]
 
 MANIFEST_KEYS = ("command", "model", "data", "settings", "summary")
 
@@ -46,23 +43,8 @@ KNOWN: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class DecomposeView:
-    """Everything the report shows of one run.
-
-    Attributes
-    ----------
-    folder:
-        The run.
-    kind:
-        `heads`, `neurons`, `heatmap` ...
-    tables:
-        Rows by name of the table. Where a table is known, every column that it may have is a key.
-    """
-
-    folder: Path
-    kind: str
-    manifest: Row
-    tables: Mapping[str, tuple[Row, ...]]
+class DecomposeView(ToldRun):
+    """Everything the report shows of one run of `decompose`."""
 
     @property
     def nouns(self) -> Nouns:
@@ -70,33 +52,9 @@ class DecomposeView:
         return NOUNS["image"]
 
     @property
-    def model(self) -> str:
-        """The model, as the user typed it."""
-        return str(self.manifest["model"].get("spec", "the model"))
-
-    @property
     def data(self) -> str:
         """The name of the data."""
         return str(self.manifest["data"].get("name", "the images"))
-
-    @property
-    def summary(self) -> Row:
-        """What the command found, in a few numbers."""
-        return self.manifest["summary"]
-
-    @property
-    def command(self) -> str:
-        """What reproduces the run; empty where it was made in Python."""
-        return shlex.join(str(word) for word in self.manifest["command"])
-
-    @property
-    def fdr(self) -> float:
-        """The false-discovery rate up to which a claim is made."""
-        return float(self.manifest["settings"].get("fdr") or 0.05)
-
-    def rows(self, name: str) -> tuple[Row, ...]:
-        """The rows of a table; none where the run has no such table."""
-        return self.tables.get(name, ())
 
 
 def read_decompose(run: Path) -> DecomposeView:
