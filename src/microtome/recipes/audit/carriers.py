@@ -132,15 +132,15 @@ def matched_sets(
 
 def _mended(mass: np.ndarray, chosen: np.ndarray, rest: np.ndarray, goal: float) -> tuple[int, ...]:
     """The set with single parts exchanged as long as its mass comes nearer to the goal."""
-    own = chosen.copy()
+    own, free = chosen.copy(), rest[~np.isin(rest, chosen)]
+    if not len(free):
+        return tuple(sorted(own.tolist()))
     for _ in range(2 * len(own)):
         missing = goal - float(mass[own].sum())
-        free = np.setdiff1d(rest, own)
-        if not len(free):
-            break
         steps = mass[free][None, :] - mass[own][:, None]
         place = np.unravel_index(np.abs(steps - missing).argmin(), steps.shape)
         if abs(steps[place] - missing) >= abs(missing) - 1e-12:
             break
-        own[place[0]] = free[place[1]]
-    return tuple(sorted(int(n) for n in own))
+        own[place[0]], free[place[1]] = free[place[1]], own[place[0]]
+        free.sort()
+    return tuple(sorted(own.tolist()))

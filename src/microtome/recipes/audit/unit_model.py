@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -88,6 +89,7 @@ class UnitModel:
         self._batch, self._seed = batch_size, seed
         self._last = None if self.tail is not None else _last_linear(model)
         self._kept_of: Held | None = None
+        self._whole: WeakKeyDictionary[Held, np.ndarray] = WeakKeyDictionary()
         self._kept: dict[int, tuple[Tail, Tensor]] = {}
         self._pooled_site = Site(layer, 1, (self.site.units,), self.site.units)
         self._means: Float[Tensor, " unit"] = torch.zeros(self.site.units, dtype=torch.float64)
@@ -178,6 +180,8 @@ class UnitModel:
         """Logits of the model, changed."""
         if change.nothing or not len(held):
             return held.logits
+        if self.tail is not None and change.last is None and change.direction is None and change.how != "resample":
+            return self._without(held, change)
         steps = self.interventions(change)
         if self.tail is not None:
             pooled = held.pooled
@@ -197,6 +201,16 @@ class UnitModel:
                 acts = apply(step, acts, self.site)
             found.append(rest.finish(acts).double().cpu().numpy())
         return np.concatenate(found)
+
+    def _without(self, held: Held, change: Change) -> Float[np.ndarray, "item klass"]:
+        """Where the tail is linear only what the cut units add to the logits changes."""
+        last, rows = self.last(), list(change.parts)
+        assert last is not None
+        if held not in self._whole:
+            self._whole[held] = held.pooled.numpy() @ last.weight.T + last.bias
+        own = held.pooled[:, rows].numpy()
+        kept = change.keep * own + (1.0 - change.keep) * (self.means[rows] if change.how == "mean" else 0.0)
+        return self._whole[held] + (kept - own) @ last.weight[:, rows].T
 
     def _begun(self, held: Held, first: int) -> tuple[Tail, Tensor]:
         """What comes after the layer, and the layer's output, for one batch. Those of the images asked last are kept:
