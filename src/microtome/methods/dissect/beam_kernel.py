@@ -80,6 +80,13 @@ def _precedes(one, other, steps, lengths):
 
 
 @njit(cache=True, nogil=True)
+def put(candidate, place):
+    """Copy a candidate, as a loop: a slice assignment takes seconds to compile."""
+    for k in range(WIDTH):
+        place[k] = candidate[k]
+
+
+@njit(cache=True, nogil=True)
 def offer(scores, listed, count, score, candidate, steps, lengths):
     """Insert a candidate in its place unless the list is full of better ones; merge it with its equal in truth.
 
@@ -95,7 +102,7 @@ def offer(scores, listed, count, score, candidate, steps, lengths):
                 return count
             for j in range(i, count - 1):
                 scores[j] = scores[j + 1]
-                listed[j] = listed[j + 1]
+                put(listed[j + 1], listed[j])
             count -= 1
             break
     place = count
@@ -109,9 +116,9 @@ def offer(scores, listed, count, score, candidate, steps, lengths):
     count = min(count + 1, width)
     for j in range(count - 1, place, -1):
         scores[j] = scores[j - 1]
-        listed[j] = listed[j - 1]
+        put(listed[j - 1], listed[j])
     scores[place] = score
-    listed[place] = candidate
+    put(candidate, listed[place])
     return count
 
 
@@ -210,7 +217,9 @@ def _expand_groups(table, active, sums, own, single, limits, factor, candidate, 
         shared[:] = 0
         if bounds[4] == 1:
             for k in range(start, stop):
-                shared += sums[members[k]]
+                own_sums = sums[members[k]]
+                for place in range(3):
+                    shared[place] += own_sums[place]
         elif bounds[4] > 1:
             if full and _hopeless(bounds, own, single[c], limits, factor, bar):
                 continue

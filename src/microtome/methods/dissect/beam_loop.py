@@ -24,6 +24,7 @@ from microtome.methods.dissect.beam_kernel import (
     expand_either,
     expand_one_leaf,
     offer,
+    put,
     value,
 )
 from microtome.methods.dissect.sums_kernel import rows_of, sums_of
@@ -46,7 +47,9 @@ def _admit(table, pool, slot, candidate):
     parent, before = candidate[PARENT], 0
     if parent >= 0:
         before = lengths[parent]
-        steps[slot, :before] = steps[parent, :before]
+        for position in range(before):
+            for k in range(3):
+                steps[slot, position, k] = steps[parent, position, k]
     steps[slot, before, 0] = candidate[OP]
     steps[slot, before, 1] = candidate[FIRST]
     steps[slot, before, 2] = candidate[SECOND]
@@ -111,7 +114,7 @@ def _inject(table, active, pool, used, given, allowed, limits, penalties, scores
 def _seed(single, limits, penalties, scores, listed, steps, lengths):
     """Offer every concept that is present where the unit fires."""
     metric, active_total, total, least, most = limits
-    candidate, count = np.empty(WIDTH, np.int64), 0
+    candidate, count = np.empty(WIDTH, np.int64), np.int64(0)
     candidate[LEAVES], candidate[NOTS], candidate[PARENT], candidate[SLOT] = 1, 0, -1, -1
     candidate[OP], candidate[SECOND] = 0, -1
     for c in range(len(single)):
@@ -143,14 +146,15 @@ def beam_search(
     later_scores, later = np.full(beam, -np.inf), np.zeros((beam, WIDTH), np.int64)
     expanded = np.zeros(len(lengths), np.bool_)
     best, best_scores = np.full((longest, WIDTH), -1), np.full(longest, -np.inf)
-    used, later_count = 0, 0
+    # No literals: everything that takes them would be compiled for 0 and for any number.
+    used, later_count = np.int64(0), np.int64(0)
     count = _seed(single, limits, penalties, scores, listed, steps, lengths)
     for allowed in range(1, longest + 1):
         if allowed > 1:
             before, before_count = listed.copy(), count
             for i in range(later_count):
                 count = offer(scores, listed, count, later_scores[i], later[i], steps, lengths)
-            later_count = 0
+            later_count = np.int64(0)
             threshold = best_iou(before, before_count, limits)
             for i in range(before_count):
                 slot = before[i, SLOT]
@@ -174,7 +178,8 @@ def beam_search(
                 listed[i, SLOT] = used
                 used += 1
         if count:
-            best[allowed - 1], best_scores[allowed - 1] = listed[0], scores[0]
+            put(listed[0], best[allowed - 1])
+            best_scores[allowed - 1] = scores[0]
     return best, best_scores
 
 

@@ -6,6 +6,7 @@ f AND NOT c by inclusion and exclusion where that is cheaper still.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from microtome.methods.dissect.neighbours_kernel import holds_term
@@ -28,7 +29,8 @@ def scatter(table, active, rows, count, term, wanted, out):
     column_rows, at, stop = table[3], table[2][term], table[2][term + 1]
     out[:] = 0
     for i in range(count):
-        row = rows[i]
+        # Of one type everywhere, so that `_add_row` is compiled once.
+        row = np.int64(rows[i])
         # Both lists of rows ascend.
         while at < stop and column_rows[at] < row:
             at += 1
@@ -43,7 +45,7 @@ def scatter_rows(table, active, rows, count, single, out):
     out[:] = 0
     if 2 * count <= n_rows:
         for i in range(count):
-            _add_row(table, active, rows[i], out)
+            _add_row(table, active, np.int64(rows[i]), out)
         return
     for row in range(n_rows):
         if at < count and rows[at] == row:
@@ -103,6 +105,14 @@ def rows_of(table, parent_rows, parent_count, op, first, second, out):
 
 
 @njit(cache=True, nogil=True)
+def _subtracted(one, other, out):
+    """out = one - other, as a loop: an array expression takes seconds to compile."""
+    for d in range(len(out)):
+        for k in range(3):
+            out[d, k] = one[d, k] - other[d, k]
+
+
+@njit(cache=True, nogil=True)
 def sums_of(table, active, pool, slot, single, singles, place_of, scratch):
     """Fill pool sums[slot, d] = (n, a, fingerprint) of `formula & d`, by inclusion and exclusion where cheaper.
 
@@ -118,13 +128,18 @@ def sums_of(table, active, pool, slot, single, singles, place_of, scratch):
     if parent < 0 or (op != 1 and op != 3) or either_way <= min(row_counts[parent], column):
         scatter_rows(table, active, rows[slot], own, single, sums[slot])
         return
-    scatter(table, active, rows[parent], row_counts[parent], first, True, scratch)
+    # No literal: it would be compiled for `True` and for any bool.
+    scatter(table, active, rows[parent], row_counts[parent], first, parent >= 0, scratch)
     if op == 3:
-        sums[slot] = sums[parent] - scratch
+        _subtracted(sums[parent], scratch, sums[slot])
         return
     if place_of[first] < 0:
         place_of[first] = parents[-1]
         parents[-1] += 1
         held = column_rows[column_ptr[first] : column_ptr[first + 1]]
         scatter_rows(table, active, held, column, single, singles[place_of[first]])
-    sums[slot] = sums[parent] + singles[place_of[first]] - scratch
+    _subtracted(sums[parent], scratch, sums[slot])
+    added, own_sums = singles[place_of[first]], sums[slot]
+    for d in range(len(own_sums)):
+        for k in range(3):
+            own_sums[d, k] += added[d, k]
