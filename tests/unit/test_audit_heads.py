@@ -105,11 +105,13 @@ def test_heads_that_keep_everything_change_nothing(asked: TermModel) -> None:
     np.testing.assert_allclose(asked.answer(held, Change(parts=PARTS, keep=1.0)), asked.answer(held), atol=1e-12)
 
 
-def test_resampled_heads_get_the_terms_of_other_images(asked: TermModel) -> None:
-    pixels = pictures(12)
+def test_resampled_heads_get_the_terms_of_images_of_the_data(asked: TermModel) -> None:
+    pixels, others = pictures(12), pictures(20, seed=1)
+    asked.settle(asked.read(others), np.arange(20) % 2 > 0)
     outputs, terms = literal_terms(asked, pixels)
-    lent = np.random.default_rng([0, 89]).permutation(12)
-    without = outputs - sum(terms[:, part] - terms[lent][:, part] for part in PARTS)
+    lent = literal_terms(asked, [others[row] for row in range(1, 20, 2)])[1]
+    chosen = np.random.default_rng([0, 89]).integers(0, 10, 12)
+    without = outputs - sum(terms[:, part] - lent[chosen][:, part] for part in PARTS)
     found = asked.answer(asked.read(pixels), Change(parts=PARTS, how="resample"))
     np.testing.assert_allclose(found, cosines(asked, without), atol=1e-4)
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from microtome.core.errors import ModelError
-from microtome.core.intervention import Intervention, ablate, resample
+from microtome.core.intervention import Intervention, ablate
 from microtome.core.intervention import replace as put
-from microtome.models.intervene import donors, intervene
+from microtome.models.intervene import intervene
 from microtome.models.load import load
 from microtome.models.model import Model, wrap
 from microtome.models.trace import trace
@@ -156,19 +156,29 @@ def test_units_keep_a_share_of_their_difference(asked: UnitModel, how: str) -> N
     assert np.allclose(kept, held.logits, atol=1e-5), "with everything kept nothing changes"
 
 
-def test_resampled_units_get_those_of_another_image(asked: UnitModel) -> None:
-    """Of the same batch, where the model must run again."""
-    pixels, parts = pictures(asked), (4, 0, 1)
-    found = asked.answer(asked.read(pixels), Change(parts=parts, how="resample"))
-    batches = [slice(0, COUNT)] if asked.tail is not None else [slice(0, BATCH), slice(BATCH, COUNT)]
-    for rows in batches:
-        expected = inside(asked, pixels[rows], [resample(asked.site.layer, parts, seed=0)])
-        assert np.allclose(found[rows], expected, atol=1e-4)
-        acts = acts_of(asked, pixels[rows])
-        mixed = acts.clone()
-        mixed[:, list(parts)] = acts[donors(len(acts), 0)][:, list(parts)]
-        assert np.allclose(found[rows], inside(asked, pixels[rows], [put(asked.site.layer, mixed)]), atol=1e-4)
-        assert not np.allclose(found[rows], inside(asked, pixels[rows], []), atol=1e-3)
+@pytest.mark.parametrize("keep", [0.0, 0.5])
+def test_resampled_units_get_those_of_images_of_the_data(asked: UnitModel, keep: float) -> None:
+    """Never of the images that are asked about: those may all hold what the cut is to take away."""
+    others, pixels, parts = pictures(asked, seed=8, count=9), pictures(asked), [4, 0, 1]
+    rows = np.arange(9) % 3 > 0
+    asked.settle(asked.read(others), rows)
+    lent = acts_of(asked, [others[row] for row in np.flatnonzero(rows)])
+    chosen = np.random.default_rng([0, 89]).integers(0, 6, COUNT)
+    acts = acts_of(asked, pixels)
+    mixed = acts.clone()
+    mixed[:, parts] = keep * acts[:, parts] + (1 - keep) * lent[chosen][:, parts]
+    found = asked.answer(asked.read(pixels), Change(parts=tuple(parts), how="resample", keep=keep))
+    assert np.allclose(found, inside(asked, pixels, [put(asked.site.layer, mixed)]), atol=1e-4)
+    assert not np.allclose(found, inside(asked, pixels, []), atol=1e-3)
+
+
+def test_one_image_alone_is_resampled_and_without_data_nobody_lends(asked: UnitModel) -> None:
+    settled(asked)
+    alone, change = asked.read(pictures(asked, count=1)), Change(parts=(0,), how="resample")
+    assert asked.answer(alone, change).shape == (1, len(asked.classes))
+    fresh = UnitModel(asked.model, asked.site.layer, {}, {})
+    with pytest.raises(ModelError, match="no item of the data to lend"):
+        fresh.answer(fresh.read(pictures(asked, count=2)), change)
 
 
 def test_a_direction_is_taken_out_and_its_mean_left_in(asked: UnitModel) -> None:

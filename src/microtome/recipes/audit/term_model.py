@@ -27,6 +27,7 @@ from microtome.models.model import Model
 from microtome.models.output_repair import OutputRepair
 from microtome.recipes.answering import Answering
 from microtome.recipes.audit.asked import Detector, Pixels
+from microtome.recipes.audit.lending import lenders
 from microtome.recipes.audit.nouns import NO_CHANGE, Change, LastLayer, Named
 from microtome.recipes.audit.term_sources import TermSource
 
@@ -81,6 +82,7 @@ class TermModel:
         self._batch, self._seed = batch_size, seed
         self._out = source.out
         self._means: Float[np.ndarray, "part width"] = np.zeros((len(self._out), self._out.shape[2]))
+        self._lending: Float[np.ndarray, "item part width"] = np.zeros((0, *self._means.shape))
         scale, bias = (1.0, 0.0) if model.texts is None else (model.texts.scale, model.texts.bias)
         self._scale = float(scale) if answers.cosine else 1.0
         self._last = LastLayer(
@@ -121,8 +123,9 @@ class TermModel:
         return HeldTerms(held.outputs[rows], held.terms[rows])
 
     def settle(self, held: HeldTerms, rows: Bool[np.ndarray, " item"]) -> None:
-        """The means that cut parts are set to."""
-        self._means = held.terms[rows].mean(axis=0, dtype=np.float64)
+        """The means that cut parts are set to, and the images that lend where parts are resampled."""
+        self._lending = held.terms[rows]
+        self._means = self._lending.mean(axis=0, dtype=np.float64)
 
     def mean_terms(self, parts: Sequence[int]) -> Float[np.ndarray, "part d_out"]:
         """Mean term of some parts over the images of `settle`, in the output's space."""
@@ -154,7 +157,7 @@ class TermModel:
             rows = list(change.parts)
             own = held.terms[:, rows].astype(np.float64)
             if change.how == "resample":
-                lent = own[np.random.default_rng([self._seed, 89]).permutation(len(own))]
+                lent = self._lending[lenders(len(own), len(self._lending), seed=self._seed)][:, rows]
             else:
                 lent = self._means[rows] if change.how == "mean" else np.zeros_like(self._means[rows])
             found = found - self._written((1.0 - change.keep) * (own - lent), rows)

@@ -22,6 +22,7 @@ from microtome.models.encode import Pool
 from microtome.models.intervene import apply, intervene
 from microtome.models.text import TextModel
 from microtome.recipes.audit.asked import Detector
+from microtome.recipes.audit.lending import lenders
 from microtome.recipes.audit.nouns import NO_CHANGE, Change, LastLayer, Named
 
 Texts = tuple[str, ...]
@@ -90,6 +91,7 @@ class TextUnits:
         self._bias = None if weight is None else _bias_of(model)
         self.flat = Site(layer, 1, (self.site.units,), self.site.units)
         self._means: Float[Tensor, " unit"] = torch.zeros(self.site.units, dtype=torch.float64)
+        self._lending: Float[Tensor, "item unit"] = torch.zeros((0, self.site.units), dtype=torch.float64)
         if weight is None:
             self.notes.append(
                 f"The classifier does not read layer '{layer}' directly: what a unit adds to a class is measured by "
@@ -126,15 +128,25 @@ class TextUnits:
         return HeldTexts(held.pooled[torch.from_numpy(rows)], held.logits[rows], tuple(held.texts[row] for row in rows))
 
     def settle(self, held: HeldTexts, rows: Bool[np.ndarray, " item"]) -> None:
-        """The means that ablated units are set to."""
-        self._means = held.pooled[torch.from_numpy(rows)].mean(dim=0)
+        """The means that ablated units are set to, and the items that lend where units are resampled."""
+        self._lending = held.pooled[torch.from_numpy(rows)]
+        self._means = self._lending.mean(dim=0)
 
-    def interventions(self, change: Change) -> list[Intervention]:
-        """A change as interventions on the layer; those of weights are none."""
+    def interventions(self, change: Change, lent: Tensor | None = None) -> list[Intervention]:
+        """A change as interventions on the layer; those of weights are none.
+
+        Parameters
+        ----------
+        lent:
+            Activations of the items that lend, where units are resampled; None: an item of the same batch lends, since
+            the tokens of texts of other lengths do not fit.
+        """
         found: list[Intervention] = []
         if change.parts:
             rows = tuple(change.parts)
-            if change.how == "resample":
+            if change.how == "resample" and lent is not None:
+                found += [self._one("scale", rows, change.keep), self._one("add", rows, (1.0 - change.keep) * lent)]
+            elif change.how == "resample":
                 found.append(self._one("ablate-resample", rows, None, seed=self._seed))
             else:
                 found.append(self._one("scale", rows, change.keep))
@@ -156,17 +168,19 @@ class TextUnits:
         """Logits of the model, changed."""
         if change.nothing or not len(held):
             return held.logits
-        steps = self.interventions(change)
         if self._weight is not None:
             pooled = held.pooled
-            for step in steps:
+            lent = None
+            if change.how == "resample":
+                lent = self._lending[torch.from_numpy(lenders(len(held), len(self._lending), seed=self._seed))]
+            for step in self.interventions(change, lent):
                 pooled = apply(step, pooled, self.flat)
             last = change.last or self.last()
             assert last is not None
             return pooled.numpy() @ last.weight.T + last.bias
         found = []
         for first in range(0, len(held), self._batch):
-            with intervene(self.model.module, steps):
+            with intervene(self.model.module, self.interventions(change)):
                 scores = self.model.logits(held.texts[first : first + self._batch])
             found.append(scores.double().cpu().numpy())
         return np.concatenate(found)

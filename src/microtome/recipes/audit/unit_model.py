@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from microtome.core.errors import ModelError
-from microtome.core.intervention import Intervention, add, project, resample, scale
+from microtome.core.intervention import Intervention, add, project, scale
 from microtome.core.site import Site
 from microtome.models.hooks import looking
 from microtome.models.intervene import apply
@@ -28,6 +28,7 @@ from microtome.models.outputs import first_tensor, full_precision
 from microtome.models.tail import Tail
 from microtome.models.trace import trace
 from microtome.recipes.audit.asked import Detector, Pixels
+from microtome.recipes.audit.lending import lenders
 from microtome.recipes.audit.nouns import NO_CHANGE, Change, LastLayer, Named
 
 GRADED = 32
@@ -93,6 +94,8 @@ class UnitModel:
         self._kept: dict[int, tuple[Tail, Tensor]] = {}
         self._pooled_site = Site(layer, 1, (self.site.units,), self.site.units)
         self._means: Float[Tensor, " unit"] = torch.zeros(self.site.units, dtype=torch.float64)
+        self._lending: Held | None = None
+        self._lent_acts: Tensor | None = None
         if self.tail is None:
             self.notes.append(
                 f"What follows layer '{layer}' is not linear, so what units add to a class is their activation times "
@@ -147,8 +150,9 @@ class UnitModel:
         )  # fmt: skip
 
     def settle(self, held: Held, rows: Bool[np.ndarray, " item"]) -> None:
-        """The means that ablated units are set to."""
+        """The means that ablated units are set to, and the images that lend where units are resampled."""
         self._means = held.pooled[torch.from_numpy(rows)].mean(dim=0)
+        self._lending, self._lent_acts = self.take(held, np.flatnonzero(rows)), None
 
     def centre(self, means: Float[np.ndarray, " unit"]) -> None:
         """Set the means that ablated units are set to, where they are known from elsewhere."""
@@ -159,17 +163,21 @@ class UnitModel:
         """Mean of each unit over the images of `settle`."""
         return self._means.numpy()
 
-    def interventions(self, change: Change) -> list[Intervention]:
-        """A change as interventions on the layer; those of weights are none."""
+    def interventions(self, change: Change, lent: Tensor | None = None) -> list[Intervention]:
+        """A change as interventions on the layer; those of weights are none.
+
+        Parameters
+        ----------
+        lent:
+            The layer's output for the images that lend, where units are resampled.
+        """
         layer, found = self.site.layer, []
         if change.parts:
             rows = list(change.parts)
-            if change.how == "resample":
-                found.append(resample(layer, rows, seed=self._seed))
-            else:
-                found.append(scale(layer, change.keep, rows))
-                if change.how == "mean" and change.keep != 1.0:
-                    found.append(add(layer, (1.0 - change.keep) * self._means[rows], rows))
+            found.append(scale(layer, change.keep, rows))
+            if change.how != "zero" and change.keep != 1.0:
+                value = self._means[rows] if lent is None else lent
+                found.append(add(layer, (1.0 - change.keep) * value, rows))
         if change.direction is not None:
             d = torch.from_numpy(change.direction.astype(np.float64))
             found.append(project(layer, d))
@@ -180,24 +188,25 @@ class UnitModel:
         """Logits of the model, changed."""
         if change.nothing or not len(held):
             return held.logits
-        if self.tail is not None and change.last is None and change.direction is None and change.how != "resample":
+        if self.tail is not None and change.last is None and change.direction is None:
             return self._without(held, change)
-        steps = self.interventions(change)
         if self.tail is not None:
             pooled = held.pooled
-            for step in steps:
+            lent = None if change.how != "resample" else torch.from_numpy(self._lent(len(held)))
+            for step in self.interventions(change, lent):
                 pooled = apply(step, pooled, self._pooled_site)
             last = change.last or self.last()
             assert last is not None
             return pooled.numpy() @ last.weight.T + last.bias
         if change.last is not None:
-            if held.features is None or steps:
+            if held.features is None or change.parts or change.direction is not None:
                 raise ModelError("This model has no last linear layer to be replaced along with cuts.")
             return held.features @ change.last.weight.T + change.last.bias
         found = []
         for first in range(0, len(held.pixels), self._batch):
             rest, acts = self._begun(held, first)
-            for step in steps:
+            lent = None if change.how != "resample" else self._lent_maps(first, len(acts))
+            for step in self.interventions(change, lent):
                 acts = apply(step, acts, self.site)
             found.append(rest.finish(acts).double().cpu().numpy())
         return np.concatenate(found)
@@ -209,8 +218,23 @@ class UnitModel:
         if held not in self._whole:
             self._whole[held] = held.pooled.numpy() @ last.weight.T + last.bias
         own = held.pooled[:, rows].numpy()
-        kept = change.keep * own + (1.0 - change.keep) * (self.means[rows] if change.how == "mean" else 0.0)
+        value = self._lent(len(held))[:, rows] if change.how == "resample" else self.means[rows]
+        kept = change.keep * own + (1.0 - change.keep) * (0.0 if change.how == "zero" else value)
         return self._whole[held] + (kept - own) @ last.weight[:, rows].T
+
+    def _lent(self, count: int) -> Float[np.ndarray, "item unit"]:
+        """Means over positions of the images that lend to so many others."""
+        pool = np.zeros((0, self.site.units)) if self._lending is None else self._lending.pooled.numpy()
+        return pool[lenders(count, len(pool), seed=self._seed)]
+
+    def _lent_maps(self, first: int, count: int) -> Tensor:
+        """The layer's output for images that lend to a batch."""
+        pixels = () if self._lending is None else self._lending.pixels[:KEPT]
+        chosen = lenders(first + count, len(pixels), seed=self._seed)[first:]
+        if self._lent_acts is None:
+            with torch.no_grad(), trace(self.model, [self.site.layer], stop=True) as cache:
+                self._lent_acts = cache.run(self.model.preprocess(list(pixels)))[self.site.layer]
+        return self._lent_acts[torch.from_numpy(chosen)]
 
     def _begun(self, held: Held, first: int) -> tuple[Tail, Tensor]:
         """What comes after the layer, and the layer's output, for one batch. Those of the images asked last are kept:
