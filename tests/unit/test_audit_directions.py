@@ -124,15 +124,17 @@ def test_directions_are_kept_in_a_run_and_read_again(tmp_path: Path) -> None:
     row = {"concept": "water AND NOT blue", "iou": 0.5, "p": 0.01}
     pq.write_table(make_table("concept_directions", [row]), tmp_path / "concept_directions.parquet")
     assert kept_directions(tmp_path, asked) == ()
-    keep_directions([one], tmp_path)
+    means = np.random.default_rng(9).random(asked.site.units)
+    keep_directions([one], tmp_path, means)
     (again,) = kept_directions(tmp_path, asked)
+    np.testing.assert_array_equal(asked.means, means)
     np.testing.assert_array_equal(again.direction.vector, one.direction.vector)
     assert (again.threshold, again.named) == (one.threshold, one.named)
     other = UnitModel(deep(), "relu2", {}, {})
     with pytest.raises(RunError, match="does not fit"):
         kept_directions(tmp_path, other)
     (tmp_path / "empty").mkdir()
-    keep_directions([], tmp_path / "empty")
+    keep_directions([], tmp_path / "empty", means)
     assert not (tmp_path / "empty" / FILE).exists()
 
 

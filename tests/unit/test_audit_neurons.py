@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,9 @@ def test_a_written_repair_answers_as_the_audit_did(
     path = tmp_path / "repaired.safetensors"
     write_repaired(path, asked.model, changed=pack_output(asked.repair(change)))
     loaded = load("world:clip", weights=path)
-    assert "neurons 3." in " ".join(loaded.notes)
+    said = "a direction over the neurons of layer 3 on the output is cut." if direction else "neurons 3.1, 3.4, 3.7"
+    assert said in " ".join(loaded.notes)
+    assert direction or " on the output is cut by 75 %." in " ".join(loaded.notes)
     outputs = loaded.logits(loaded.preprocess(pixels)).double().numpy()
     np.testing.assert_allclose(outputs, asked.outputs(held, change), atol=2e-5)
     assert np.abs(outputs - held.outputs).max() > 5e-4, "the repair must do something"
@@ -210,7 +213,7 @@ def test_a_neuron_detects_what_its_texts_speak_for_and_not_what_they_speak_again
     assert 0 not in detectors
 
 
-@pytest.mark.parametrize("layer", ["blocks.3", "-1", "5", "6"])
+@pytest.mark.parametrize("layer", ["blocks.3", "-1", "5", "6", "³"])
 def test_a_layer_without_heads_after_it_is_refused(layer: str) -> None:
     with pytest.raises(OptionError, match=r"0 to 4"):
         layer_number(layer, tower_of(load("world:clip")))
@@ -235,6 +238,8 @@ def test_grass_is_proved_to_make_a_waterbird_a_landbird_and_neurons_are_cut(audi
     assert all(title.startswith("neuron 3.") for title in [*row["parts"], *row["carriers"]])
     assert len(row["parts"]) >= 1
     assert row["without"] <= row["rate"]
+    assert row["carried"] < 1, "the neurons of one layer are not all that the margin is made of"
+    assert row["without_random"] is not None
     assert row["without_direction"] is not None
     assert "neurons" in row["sentence"] or "Neuron" in row["sentence"]
     assert found.manifest["summary"]["part"] == "neuron"
@@ -246,6 +251,11 @@ def test_grass_is_proved_to_make_a_waterbird_a_landbird_and_neurons_are_cut(audi
 def test_the_run_that_names_them_can_be_given_again(audited: Path, tmp_path: Path) -> None:
     run = audited / "audit-neurons-3"
     assert Decomposition(run).manifest["kind"] == "decompose neurons"
+    (tmp_path / "c-neurons-3").mkdir()
+    shutil.copytree(audited / "audit-neurons-3", tmp_path / "c-neurons-3", dirs_exist_ok=True)
+    with pytest.raises(RunError, match="is in the way"):
+        audit("world:clip", "3", "birds:heldout@170", out=tmp_path / "c")
+    shutil.rmtree(tmp_path / "c-neurons-3")
     with pytest.raises(RunError, match="neurons of layer 2"):
         audit("world:clip", "2", "birds:heldout@160", out=tmp_path / "a", inputs=AuditInputs(run=run))
     heads = AuditInputs(run=audited / "audit")

@@ -167,7 +167,16 @@ def test_an_audit_whose_dissection_is_gone_is_refused(
     told["summary"]["run"] = "runs/gone"
     (copied / "manifest.json").write_text(json.dumps(told))
     monkeypatch.chdir(tmp_path)
-    refused(microtome("explain", tmp_path / "x.png", "--run", copied, "--out", tmp_path / "e"), "stands on runs/gone")
+    explained = ("explain", tmp_path / "x.png", "--run", copied, "--out", tmp_path / "e")
+    refused(microtome(*explained), "stands on runs/gone")
+    told["summary"]["run"] = "."
+    (copied / "manifest.json").write_text(json.dumps(told))
+    refused(microtome(*explained), "stands on .")
+    # Another run has the name of the one that is gone.
+    dissect(data="world@40", out=tmp_path / "other", settings=DissectSettings(method="netdissect", permutations=1))
+    told["summary"]["run"] = "other"
+    (copied / "manifest.json").write_text(json.dumps(told))
+    refused(microtome(*explained), "stands on other")
 
 
 def test_what_cannot_be_explained_is_refused(run: Path, tmp_path: Path) -> None:

@@ -26,7 +26,10 @@ def audit(
         str, typer.Argument(help="world:scenes, world:nli, world:clip, torchvision:NAME, hf:NAME, file.py:name ...")
     ] = "world:scenes",
     layer: Annotated[
-        str | None, typer.Option(help="Layer whose units are audited; a CLIP-like model takes none.")
+        str | None,
+        typer.Option(
+            help="Layer whose units are audited. Of a CLIP-like model a number: its neurons; none: the heads."
+        ),
     ] = None,
     data: Annotated[str, typer.Option(help="Labelled images with concepts, or labelled texts.")] = "world",
     out: Annotated[Path, typer.Option(help="Run folder to write.")] = Path("runs/audit"),
@@ -37,7 +40,9 @@ def audit(
         str | None,
         typer.Option(help="Labelled images to paste into; default: of --data.", rich_help_panel=_PASTE),
     ] = None,
-    run: Annotated[Path | None, typer.Option(help="A dissection of this model and layer to build on.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="The run that names the parts: of `dissect`, or of `decompose` for a CLIP.")
+    ] = None,
     classes: Annotated[str | None, typer.Option(help="Classes to audit, with commas between; default: all.")] = None,
     allow: Annotated[
         Path | None, typer.Option(help="TOML file: what may make each class what it is, lake = ['boat'].")

@@ -90,13 +90,21 @@ class OutputRepair:
 
     @property
     def words(self) -> str:
-        """What is cut: `heads 4.1, 5.0`, `neurons 3.17, 3.40 and 6 more`; empty where nothing is."""
+        """What is cut: `heads 4.1, 5.0`, `neurons 3.17, 3.40 and 6 more`, `a direction over the neurons of layer 3`;
+        empty where nothing is."""
         said = [f"heads {', '.join(f'{layer}.{head}' for layer, head in self.heads)}"] if self.heads else []
-        if self.neurons is not None:
+        if self.neurons is not None and self.neurons.along is not None:
+            said.append(f"a direction over the neurons of layer {self.neurons.layer}")
+        elif self.neurons is not None:
             own, more = self.neurons.neurons, len(self.neurons.neurons) - 8
             listed = ", ".join(f"{self.neurons.layer}.{neuron}" for neuron in own[:8])
             said.append(f"neurons {listed}" + (f" and {more} more" if more > 0 else ""))
         return " and ".join(said)
+
+    @property
+    def done(self) -> str:
+        """What is done to it: `cut`, or `cut by 50 %`."""
+        return "cut" if self.keep == 0 else f"cut by {100 * (1 - self.keep):.0f} %"
 
 
 def pack_output(repair: OutputRepair) -> dict[str, Tensor]:

@@ -46,7 +46,11 @@ def attach_output(model: Model, repair: OutputRepair) -> Model:
     packed = torch.cat([value.double().reshape(-1).cpu() for value in pack_output(repair).values()])
     model.module.register_buffer(REPAIRED, packed, persistent=False)
     said = repair.words
-    note = f"Repaired: the effect of {said} on the output is cut." if said else "Repaired: its last layer is new."
+    note = (
+        f"Repaired: the effect of {said} on the output is {repair.done}."
+        if said
+        else "Repaired: its last layer is new."
+    )
     if repair.weight is None:
         return replace(model, notes=(*model.notes, note))
     return replace(model, notes=(*model.notes, note), classes=repair.classes, texts=None)
@@ -84,7 +88,13 @@ class _Cut:
             self._last = tuple(each.to(device=like.device, dtype=like.dtype) for each in (repair.weight, repair.bias))
 
     def hook(self) -> None:
+        """Put the hooks on. Raises ModelError, before the first, where nothing returns the output."""
         tower = self._tower
+        if tower.output is not None and tower.output.side != "output":
+            raise ModelError(
+                f"A repair of the output cannot be kept with {tower.family}: nothing returns it.",
+                next_step="cut the parts with microtome.recipes.audit instead",
+            )
         places = [tower.end, *(tower.layers[layer].attention.at for layer in self._heads)] if self._heads else []
         if self._repair.neurons is not None:
             places += places_after(tower, self._repair.neurons.layer)
@@ -94,14 +104,8 @@ class _Cut:
                 module.register_forward_pre_hook(self._before(place), with_kwargs=True)
             else:
                 module.register_forward_hook(self._after(place))
-        if tower.output is None or tower.output.side == "output":
-            ends = tower.module if tower.output is None else tower.module.get_submodule(tower.output.module)
-            ends.register_forward_hook(self._ended, prepend=True)
-        else:
-            raise ModelError(
-                f"A repair of heads cannot be kept with {tower.family}: nothing returns its output.",
-                next_step="cut the heads with microtome.recipes.audit instead",
-            )
+        ends = tower.module if tower.output is None else tower.module.get_submodule(tower.output.module)
+        ends.register_forward_hook(self._ended, prepend=True)
 
     def _before(self, place: Place) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
         def look(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:

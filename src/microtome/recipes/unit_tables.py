@@ -97,6 +97,7 @@ def unit_rows(search: UnitSearch, judged: list[Judged], *, classes: tuple[str, .
             "status": one.status,
             "reason": one.reason or None,
             "fires": int(fires.sum()),
+            "fires_labelled": int((right[fires] >= 0).sum()),
             "accuracy_active": _accuracy(right[fires]),
             "accuracy_silent": _accuracy(right[~fires]),
             "top_classes": _top_classes(recording.labels[fires], classes),

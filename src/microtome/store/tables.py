@@ -21,7 +21,7 @@ COLUMNS: dict[str, str] = {
     "units": (
         "unit:i site:s range:i low:f high:f area:f active:i mean:f std:f max:f formula:s words:s category:s length:i "
         "iou:f iou_heldout:f score:f score_heldout:f chance:f chance_kind:s p:f p_repaired:f p_shifted:f fdr:f named:b "
-        "status:s reason:s fires:i accuracy_active:f accuracy_silent:f top_classes:s"
+        "status:s reason:s fires:i fires_labelled:i accuracy_active:f accuracy_silent:f top_classes:s"
     ),
     "runners_up": "unit:i range:i rank:i formula:s words:s category:s iou:f iou_heldout:f",
     "concepts": "concept:s category:s predicted:b elements_search:i elements_heldout:i images:i neighbours:S",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from microtome.recipes.audit.nouns import Carriers, Cases, Change, Parts, Suspect
 from microtome.recipes.audit.settings import AuditSettings
@@ -77,16 +77,20 @@ def find_carriers(parts: Parts, suspect: Suspect, explored: Asked, settings: Aud
     """The parts through which the concept reaches the answer, on the exploring half.
 
     Parts are ordered by what they add to the margin; the fewest are taken without which the answer turns at most half
-    as often. None where the margin does not grow, or no answer turns.
+    as often, of at most half of all. None where no part adds to it, or no answer turns.
     """
     order, grown = loudest(parts, explored, suspect.target)
-    total = float(grown.sum())
-    after = explored.after
-    whole = float((parts.answer(after).argmax(axis=1) == suspect.target).mean())
-    if total <= 0 or whole <= 0 or not order:
+    after, truth = explored.after, explored.cases.truth
+    logits = [parts.answer(held) for held in (explored.before, after)]
+    whole = float((logits[1].argmax(axis=1) == suspect.target).mean())
+    # Of at most half of the parts: the other half lends the control.
+    most = min(settings.parts, len(order), len(grown) // 2)
+    if whole <= 0 or not most:
         return None
-    chosen = tuple(order[: settings.parts])
-    for size in (size for size in SIZES if size <= min(settings.parts, len(order))):
+    growth = _margin(logits[1], suspect.target, truth) - _margin(logits[0], suspect.target, truth)
+    total = growth if growth > 0 else float("nan")
+    chosen = tuple(order[:most])
+    for size in (size for size in SIZES if size <= most):
         cut = Change(parts=tuple(order[:size]), how=settings.ablate)
         if float((parts.answer(after, cut).argmax(axis=1) == suspect.target).mean()) <= ENOUGH * whole:
             chosen = tuple(order[:size])
@@ -96,6 +100,10 @@ def find_carriers(parts: Parts, suspect: Suspect, explored: Asked, settings: Aud
         chosen, tuple(float(grown[n] / total) for n in chosen),
         matched_sets(mass, chosen, CONTROL_SETS, seed=settings.seed),
     )  # fmt: skip
+
+
+def _margin(logits: Float[np.ndarray, "case klass"], target: int, truth: Int[np.ndarray, " case"]) -> float:
+    return float((logits[:, target] - logits[np.arange(len(truth)), truth]).mean())
 
 
 def matched_sets(

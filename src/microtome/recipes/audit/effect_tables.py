@@ -151,7 +151,7 @@ class Measured:
             slot = slots.get(unit, {})
             rows.append({
                 **part_columns(self.asked.names[unit]), "kind": kinds[unit].kind if unit in kinds else None,
-                "inputs": slot.get("fires"), **active_columns(slot.get("fires"), slot.get("accuracy_active")),
+                "inputs": slot.get("fires"), **active_columns(slot.get("fires_labelled"), slot.get("accuracy_active")),
                 "accuracy_silent": slot.get("accuracy_silent"), "selectivity": chosen[unit],
                 "selects": classes[int(best_class[unit])], **columns[unit],
             })  # fmt: skip
@@ -174,7 +174,7 @@ class Measured:
 
 
 def active_columns(inputs: int | None, accuracy: float | None) -> Row:
-    """Share of right answers where a unit fires, with its interval."""
+    """Share of right answers among labelled items where a unit fires, with its interval."""
     if not inputs or accuracy is None:
         return {"accuracy_active": accuracy}
     low, high = wilson(round(accuracy * inputs), inputs)

@@ -93,7 +93,7 @@ def explain_image(
         sheet.save()
         draft.table("explained_parts", make_table("explained_parts", rows))
         draft.table("finding_images", make_table("finding_images", [picture]))
-        draft.manifest(_manifest(found, loaded, Path(image), top, rows, command))
+        draft.manifest(_manifest(found, audited or found.path, loaded, Path(image), top, rows, command))
         from microtome.report.pages import write_report
 
         write_report(draft.folder)
@@ -153,21 +153,36 @@ def opened_run(run: Dissection | Audit | Path | str) -> tuple[Dissection, Path |
         If it is neither, or an audit of other parts than units of an image model.
     """
     if isinstance(run, Dissection):
-        return run, None
+        return _of_images(run), None
     path = run.path if isinstance(run, Audit) else Path(run)
     told = read_manifest(path)
     if told.get("kind") != "audit":
-        return Dissection(path), None
-    named = Path(str(told["summary"].get("run", "")))
+        return _of_images(Dissection(path)), None
+    named, created = Path(str(told["summary"].get("run", ""))), told["summary"].get("run_created")
     # As it was said to the audit, or else beside it, where the run was moved.
-    found = next((each for each in (named, path.with_name(named.name)) if (each / "manifest.json").is_file()), None)
-    if found is None or read_manifest(found).get("kind") != "dissect":
+    places = [named, *([path.with_name(named.name)] if named.name else [])]
+    found = next((place for place in places if _is_dissection(place, created)), None)
+    if found is None:
         raise RunError(
             f"The audit {path} stands on {named}, which is no dissection that can be read.",
             expected="an audit of units of an image model, with its dissection where it was",
             next_step="name a run of `microtome dissect` with --run",
         )
-    return Dissection(found), path
+    return _of_images(Dissection(found)), path
+
+
+def _is_dissection(place: Path, created: str | None) -> bool:
+    """Whether a run of `dissect` stands there; the one that was made at that time, where it is known."""
+    if not (place / "manifest.json").is_file():
+        return False
+    told = read_manifest(place)
+    return told.get("kind") == "dissect" and created in (None, told["created"])
+
+
+def _of_images(run: Dissection) -> Dissection:
+    if run.manifest.get("elements", {}).get("kind") not in ("pixel", "image"):
+        raise RunError(f"{run.path} is no dissection of images.", expected="a run of `microtome dissect` on images")
+    return run
 
 
 def class_label(classes: Sequence[str], number: int) -> str:
@@ -177,8 +192,6 @@ def class_label(classes: Sequence[str], number: int) -> str:
 
 def _model_of(run: Dissection, model: Model | str | None) -> Model:
     told = run.manifest["model"]
-    if run.manifest.get("elements", {}).get("kind") not in ("pixel", "image"):
-        raise RunError(f"{run.path} is no dissection of images.", expected="a run of `microtome dissect` on images")
     loaded = model if isinstance(model, Model) else load(model or told["spec"])
     if loaded.fingerprint() != told["sha256"]:
         raise ModelError(
@@ -212,7 +225,13 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _manifest(
-    run: Dissection, model: Model, image: Path, top: list[list[Any]], rows: list[Row], command: Sequence[str]
+    run: Dissection,
+    given: Path,
+    model: Model,
+    image: Path,
+    top: list[list[Any]],
+    rows: list[Row],
+    command: Sequence[str],
 ) -> dict[str, Any]:
     firing = [row for row in rows if row["fires"] and row["part"] is not None]
     turning = [row for row in firing if row["without"] != top[0][0]]
@@ -232,11 +251,12 @@ def _manifest(
     return {
         "kind": "explain", "command": list(command), "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(), "seed": 0, "model": run.manifest["model"],
-        "data": {"name": image.name, "images": 1}, "settings": {"run": str(run.path)},
+        "data": {"name": image.name, "images": 1}, "settings": {"run": str(given)},
         "summary": {"sentences": sentences, "top": top, "run": str(run.path), "part": "unit", "item": "image"},
         "notes": [
             "What a unit adds is its weight for the answer, less the mean over all classes, times its activation; "
             "where the model is not linear after the layer, its activation times the gradient. A unit is cut by "
-            "setting it to its mean over the run's images."
+            "setting it to its mean over the run's images. A direction adds what the part of the activations along it "
+            "adds; it is cut by taking that part out, but for its mean."
         ],
     }  # fmt: skip

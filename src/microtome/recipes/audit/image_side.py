@@ -78,7 +78,7 @@ class ImageSide:
 
     def summary(self) -> dict[str, Any]:
         """Further keys of the manifest's summary."""
-        return {"run": str(self.run), "images": len(self.parts.hosts)}
+        return {"run": str(self.run), "run_created": self.told["created"], "images": len(self.parts.hosts)}
 
     def pictures(self, audited: Audited, findings: list[Row], folder: Path) -> list[Row]:
         """Rows of `finding_images`; the findings get their shares of heat."""

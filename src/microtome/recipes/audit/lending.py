@@ -11,7 +11,8 @@ from microtome.core.errors import ModelError
 def lenders(count: int, pool: int, *, seed: int) -> Int[np.ndarray, " item"]:
     """For each of `count` items the item of the data that lends to it, of `pool`.
 
-    The data lend, never the items that are asked about: those may all hold what a cut is to take away.
+    The data lend, not the items that are asked about: those may all hold what a cut is to take away. Where the data
+    themselves are asked about, one of them may be its own lender.
 
     Raises
     ------

@@ -20,6 +20,7 @@ from microtome.verify.flips import FlipTest, Rate
 from microtome.verify.paired import Mean
 
 _EXPLORED, _PROOFS = "explored.json", "proofs.json"
+_LAYOUT = 2
 
 
 class Memory:
@@ -32,7 +33,7 @@ class Memory:
     seed:
         Of the audit.
     others:
-        Names of the models that the same inputs are shown to.
+        The models that the same inputs are shown to, each with its hash.
     """
 
     def __init__(self, folder: Path | None = None, *, seed: int = 0, others: Sequence[str] = ()) -> None:
@@ -44,16 +45,17 @@ class Memory:
         if path is None or not path.is_file():
             return {}
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            held = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             # Written whole or not at all; a file of another make is done again.
             return {}
+        return dict(held["found"]) if isinstance(held, dict) and held.get("layout") == _LAYOUT else {}
 
     def _keep(self, name: str, suspect: Suspect, entry: dict[str, Any]) -> None:
         self._held[name][_key(suspect)] = entry
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self._held[name])
+            text = json.dumps({"layout": _LAYOUT, "found": self._held[name]})
             write_atomically(self._folder / name, lambda path: path.write_text(text, encoding="utf-8"))
 
     def recall(self, suspect: Suspect) -> tuple[list[Tried], str] | None:

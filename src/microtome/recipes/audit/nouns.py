@@ -323,7 +323,8 @@ class Carriers:
     parts:
         Those that are cut together, loudest first.
     margin:
-        Each one's share of the growth of the margin, all parts together = 1.
+        Each one's share of how much the margin grew, as measured; NaN where it did not. They add up to 1 over all parts
+        only where the parts are all that the answer is made of.
     control:
         Random sets of as many other parts, of like activation mass.
     """

@@ -48,7 +48,8 @@ class AuditInputs:
     hosts:
         Labelled images to paste into, where the data's own images are not to be. None: the data.
     run:
-        A dissection of the same model and layer. None: made, or that of an audit begun before.
+        A dissection of the same model and layer, or of a CLIP-like model a decomposition of its heads or of the layer's
+        neurons. None: made, or that of an audit begun before.
     allow:
         A TOML file with the concepts that may make each class what it is.
     classes:
@@ -93,7 +94,8 @@ def audit(
     model:
         A loaded model, or a spec: an image classifier, a CLIP-like model, or a classifier of texts.
     layer:
-        Whose units; None: the model's own default. Of a CLIP-like model the parts are its heads.
+        Whose units; None: the model's own default. Of a CLIP-like model the number of a layer, whose neurons are then
+        the parts; None: its heads.
     data:
         Labelled items with concepts.
     out:
@@ -139,7 +141,8 @@ def audit(
     try:
         parts = subject.parts(progress)
         others = [other_model(each, parts.classes) for each in beside]
-        memory = Memory(draft.cache, seed=settings.seed, others=[other.name for other in others])
+        hashes = [f"{each.spec} {each.fingerprint()}" for each in beside]
+        memory = Memory(draft.cache, seed=settings.seed, others=hashes)
         audited = audit_parts(parts, settings, others=others, memory=memory, progress=progress)
         tables, more = _tables(subject, parts, audited, settings, draft, command, progress)
         for name, rows in tables.items():

@@ -164,7 +164,9 @@ def rank_suspects(
     distinct, effects = _distinct(kept, seen), dict[int, float]()
     if effect is not None and classes.shift is None:
         distinct = distinct[: POOL * most]
-        effects = {id(row): effect(row.candidate) for row, _ in distinct}
+        # Class after class: what is kept of a class's items serves all its concepts.
+        by_class = sorted(distinct, key=lambda entry: entry[0].candidate.target)
+        effects = {id(row): effect(row.candidate) for row, _ in by_class}
         distinct.sort(key=lambda entry: -effects[id(entry[0])])
     return _named(distinct, effects, names, most=most, labelled=labelled, text=text, given=given)
 

@@ -157,7 +157,7 @@ class TermModel:
             rows = list(change.parts)
             own = held.terms[:, rows].astype(np.float64)
             if change.how == "resample":
-                lent = self._lending[lenders(len(own), len(self._lending), seed=self._seed)][:, rows]
+                lent = self._lending[lenders(len(own), len(self._lending), seed=self._seed)[:, None], np.array(rows)]
             else:
                 lent = self._means[rows] if change.how == "mean" else np.zeros_like(self._means[rows])
             found = found - self._written((1.0 - change.keep) * (own - lent), rows)
@@ -195,7 +195,7 @@ class TermModel:
         return self._last
 
     def adds(self, held: HeldTerms, direction: Float[np.ndarray, " d_out"]) -> Float[np.ndarray, "item part"]:
-        """What each part adds to the answer along a direction: all terms of the output add up to the whole."""
+        """What each part adds to the answer along a direction."""
         ways = np.einsum("pow,o->pw", self._out, direction)
         return np.einsum("ipw,pw->ip", held.terms, ways) / self._lengths(held.outputs)[:, None]
 
@@ -219,7 +219,7 @@ class TermModel:
     def carried(
         self, before: HeldTerms, after: HeldTerms, truth: Int[np.ndarray, " item"], target: int
     ) -> Float[np.ndarray, " part"]:
-        """Growth of what each part adds to the target beyond the true class; exact."""
+        """Growth of what each part adds to the target beyond the true class."""
         weight, grown = self._last.weight, np.zeros(self.parts)
         for own in np.unique(truth):
             rows = np.flatnonzero(truth == own)

@@ -50,7 +50,7 @@ class NamedTerms:
 
 def layer_number(layer: str, tower: Tower) -> int:
     """`--layer` of a CLIP-like model. Raises OptionError unless it is a number, with heads after it."""
-    if not layer.strip().isdigit():
+    if not (layer.isascii() and layer.isdigit()):
         raise OptionError(
             f"--layer is '{layer}'. A CLIP-like model is audited head by head, or neuron by neuron of one layer.",
             expected=f"no --layer (its heads), or a number from 0 to {len(tower.layers) - 2} (that layer's neurons)",
@@ -71,14 +71,14 @@ def open_terms(model: Model, run: Decomposition, concepts: Sequence[Concept]) ->
 
 def term_run(
     model: Model, layer: int | None, data: ImageData, given: Path | str | None, *, out: Path, seed: int,
-    progress: Progress,
+    overwrite: bool, progress: Progress,
 ) -> Decomposition:  # fmt: skip
     """A run of `decompose` on this model: of the neurons of a layer, or without one of its heads.
 
     Raises
     ------
     RunError
-        If the given run is another.
+        If the given run is another, or another stands where the run is to be made.
     """
     if given is not None:
         found = Decomposition(given)
@@ -93,12 +93,20 @@ def term_run(
         return found
     place = out.with_name(f"{out.name}-heads" if layer is None else f"{out.name}-neurons-{layer}")
     pool = "world" if _is_planted(data) else "general"
+    listed = 0 if layer is None else min(LISTED, tower_of(model).layers[layer].mlp.w_out.shape[1])
     if place.exists():
         found = Decomposition(place)
         told = found.manifest
         same = told.get("seed") == seed and told["data"]["fingerprint"] == data.fingerprint()
-        if _fits(found, model, layer) and same and told["texts"]["name"] == pool:
+        enough = told["settings"].get("texts", 0) >= NAMED_BY and told["settings"].get("listed", LISTED) >= listed
+        if _fits(found, model, layer) and same and enough and told["texts"]["name"] == pool:
             return found
+        if not overwrite:
+            raise RunError(
+                f"{place} is in the way: it is a run of another model, layer or data, or names less.",
+                expected=f"a free folder for the run that names {_words(layer)}",
+                next_step="choose another --out, name the run with --run, or add --overwrite",
+            )
     passes = PassSettings(batch_size=64, seed=seed)
     words = (model.spec, "--data", data.card.spec or data.card.name, "--texts", pool)
     shared: dict[str, Any] = {"texts": pool, "out": place, "overwrite": True, "progress": progress}
@@ -107,7 +115,6 @@ def term_run(
             model, data, settings=HeadSettings(texts=NAMED_BY, pairs=0, shown_images=2, shown_texts=1, images=passes),
             command=("microtome", *HEADS.split(), *words, "--count", str(NAMED_BY), "--pairs", "0"), **shared,
         )  # fmt: skip
-    listed = min(LISTED, tower_of(model).layers[layer].mlp.w_out.shape[1])
     return decompose_neurons(
         model, data,
         settings=NeuronSettings(layer=layer, listed=listed, texts=NAMED_BY, shown_images=2, images=passes),

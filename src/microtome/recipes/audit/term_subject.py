@@ -116,8 +116,8 @@ class TermSubject:
                 "microtome (--weights); it then answers with these classes and takes no texts."
             )
         return (
-            f"{path} holds the model's weights and beside them what is needed to cut the effect of {repair.words} on "
-            "the output: load it with microtome (--weights), which does so in every pass."
+            f"{path} holds the model's weights, and beside them how the effect of {repair.words} on the output is "
+            f"{repair.done}: load it with microtome (--weights), which does so in every pass."
         )
 
 
@@ -193,5 +193,7 @@ def open_term_subject(
     named_on = images.data
     if len(named_on) > settings.images:
         named_on = Subset(named_on, count=settings.images, seed=settings.seed)
-    run = term_run(model, number, named_on, inputs.run, out=out, seed=settings.seed, progress=progress)
+    run = term_run(model, number, named_on, inputs.run, out=out, seed=settings.seed, overwrite=inputs.overwrite,
+        progress=progress,
+    )  # fmt: skip
     return TermSubject(model, answers, run, images, inputs, settings)

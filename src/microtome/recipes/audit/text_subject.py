@@ -209,6 +209,11 @@ def open_text_subject(
     """The model's units, with the dissection that names them: given, found beside the audit, or made."""
     if inputs.hosts is not None:
         raise OptionError("--hosts is for images: texts are edited, nothing is pasted.", next_step="leave it out")
+    if settings.ablate == "resample" and model.class_weights(layer or model.default_site().layer) is None:
+        raise OptionError(
+            "The classifier does not read this layer directly, and activations of texts of other lengths do not fit.",
+            next_step="use --ablate mean or --ablate zero",
+        )
     opened = _opened(data, model, None)
     shift = None
     if inputs.shift is not None:

@@ -170,8 +170,18 @@ class UnitModel:
         ----------
         lent:
             The layer's output for the images that lend, where units are resampled.
+
+        Raises
+        ------
+        ModelError
+            Where units are resampled and nothing is lent.
         """
         layer, found = self.site.layer, []
+        if change.parts and change.how == "resample" and lent is None:
+            raise ModelError(
+                "A change that gives units the values of other images is drawn anew for each image.",
+                next_step="set units to their mean or to zero",
+            )
         if change.parts:
             rows = list(change.parts)
             found.append(scale(layer, change.keep, rows))
@@ -192,7 +202,11 @@ class UnitModel:
             return self._without(held, change)
         if self.tail is not None:
             pooled = held.pooled
-            lent = None if change.how != "resample" else torch.from_numpy(self._lent(len(held)))
+            lent = (
+                None
+                if change.how != "resample"
+                else torch.from_numpy(self._lent(len(held), list(range(self.site.units))))
+            )
             for step in self.interventions(change, lent):
                 pooled = apply(step, pooled, self._pooled_site)
             last = change.last or self.last()
@@ -218,22 +232,26 @@ class UnitModel:
         if held not in self._whole:
             self._whole[held] = held.pooled.numpy() @ last.weight.T + last.bias
         own = held.pooled[:, rows].numpy()
-        value = self._lent(len(held))[:, rows] if change.how == "resample" else self.means[rows]
+        value = self._lent(len(held), rows) if change.how == "resample" else self.means[rows]
         kept = change.keep * own + (1.0 - change.keep) * (0.0 if change.how == "zero" else value)
         return self._whole[held] + (kept - own) @ last.weight[:, rows].T
 
-    def _lent(self, count: int) -> Float[np.ndarray, "item unit"]:
-        """Means over positions of the images that lend to so many others."""
+    def _lent(self, count: int, units: list[int]) -> Float[np.ndarray, "item row"]:
+        """Means over positions of some units, of the images that lend to so many others."""
         pool = np.zeros((0, self.site.units)) if self._lending is None else self._lending.pooled.numpy()
-        return pool[lenders(count, len(pool), seed=self._seed)]
+        return pool[lenders(count, len(pool), seed=self._seed)[:, None], np.array(units, np.int64)]
 
     def _lent_maps(self, first: int, count: int) -> Tensor:
         """The layer's output for images that lend to a batch."""
-        pixels = () if self._lending is None else self._lending.pixels[:KEPT]
+        pixels: list[Pixels] = []
+        if self._lending is not None:
+            pool = self._lending.pixels
+            order = np.random.default_rng([self._seed, 91]).permutation(len(pool))[:KEPT]
+            pixels = [pool[row] for row in order.tolist()]
         chosen = lenders(first + count, len(pixels), seed=self._seed)[first:]
         if self._lent_acts is None:
             with torch.no_grad(), trace(self.model, [self.site.layer], stop=True) as cache:
-                self._lent_acts = cache.run(self.model.preprocess(list(pixels)))[self.site.layer]
+                self._lent_acts = cache.run(self.model.preprocess(pixels))[self.site.layer]
         return self._lent_acts[torch.from_numpy(chosen)]
 
     def _begun(self, held: Held, first: int) -> tuple[Tail, Tensor]:

@@ -87,7 +87,7 @@ class UnitSubject:
         speaks = {target: self.asked.speaks(parts.held, parts.truth, target) for target in parts.targets}
         progress("weighing directions", 0, 1)
         weighing = weigh(self.asked, parts, audited, most=settings.directions, seed=settings.seed)
-        keep_directions(weighing.found, folder)
+        keep_directions(weighing.found, folder, self.asked.means)
         tables |= {"concept_directions": [*weighing.rows], "concept_direction_paths": [*weighing.paths]}
         beside = beside_units(self.asked, weighing.found, parts, measured)
         tables |= measured.tables(self._run, kinds, parts.classes, speaks, progress=progress, beside=beside)

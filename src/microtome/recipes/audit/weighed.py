@@ -220,22 +220,29 @@ def fires_on(
     return peaks_of(asked, weighed, pixels) > np.array([one.threshold for one in weighed])
 
 
-def keep_directions(weighed: Sequence[Weighed], folder: Path) -> None:
-    """Write the vectors and thresholds into a run, in the order of `concept_directions`."""
+def keep_directions(weighed: Sequence[Weighed], folder: Path, means: Float[np.ndarray, " unit"]) -> None:
+    """Write vectors and thresholds into a run, in the order of `concept_directions`, and what cut units are set to."""
     if weighed:
         write_arrays(folder / FILE, {
-            "vectors": np.stack([one.direction.vector for one in weighed]),
+            "means": means, "vectors": np.stack([one.direction.vector for one in weighed]),
             "thresholds": np.array([one.threshold for one in weighed]),
         })  # fmt: skip
 
 
 def kept_directions(folder: Path, asked: UnitModel) -> tuple[Weighed, ...]:
-    """The directions of an audit's run. Raises RunError where the file does not fit the run or the layer."""
+    """The directions of an audit's run; the model is centred as the audit had it.
+
+    Raises
+    ------
+    RunError
+        Where the file does not fit the run or the layer.
+    """
     if not (folder / FILE).is_file():
         return ()
     held, rows = read_arrays(folder / FILE), read_table(folder, "concept_directions").to_pylist()
     if len(rows) != len(held["vectors"]) or held["vectors"].shape[1:] != (asked.site.units,):
         raise RunError(f"{folder / FILE} does not fit the run.", next_step="make the run again")
+    asked.centre(held["means"])
     return tuple(
         Weighed(
             Direction(asked.site, held["vectors"][place], row["concept"]), float(held["thresholds"][place]),

@@ -118,7 +118,8 @@ def what_was_done(view: AuditView) -> Mapping[str, Any]:
 
 def _facts(view: AuditView) -> list[tuple[str, str]]:
     model, data, shift = view.manifest["model"], view.manifest["data"], view.manifest.get("shift")
-    build = [view.model, f"layer {view.layer}" if view.layer else ""]
+    layer = view.layer.removeprefix("layer ")
+    build = [view.model, f"layer {layer}" if layer else ""]
     build.append(view.parts(int(model["units"])) if model.get("units") else "")
     classes = len(model.get("classes") or ())
     build.append("" if not classes else "1 class" if classes == 1 else f"{classes:,} classes")
@@ -128,7 +129,7 @@ def _facts(view: AuditView) -> list[tuple[str, str]]:
         ("Right answers", "" if accuracy is None else words.share(accuracy)),
         (capital(view.nouns.items), _named(view, data)),
         ("Shift split", shift if isinstance(shift, str) else _named(view, shift) if shift else ""),
-        ("Built on the dissection", str(view.summary.get("run") or "")),
+        ("Built on the run", str(view.summary.get("run") or "")),
     ]
 
 

@@ -52,7 +52,8 @@ def answers_of(top: Any) -> list[tuple[str, words.Number | None]]:
 
 def _lead(view: AuditView) -> str:
     """What speaks loudest, in words."""
-    rows = [row for row in view.rows("explained_parts") if row["adds"] is not None]
+    parts = [row for row in view.rows("explained_parts") if row["part"] is not None and row["adds"] is not None]
+    rows = [row for row in parts if row["fires"]] or parts
     loudest = max(rows, key=lambda row: row["adds"], default=None)
     if loudest is None or loudest["adds"] <= 0:
         return ""
@@ -75,9 +76,12 @@ def parts(view: AuditView) -> Mapping[str, Any] | None:
         }
         for bar in signed_bars(rows, "adds")
     ]  # fmt: skip
+    ways = [bar for bar in bars if bar["row"]["part"] is None]
+    bars = [bar for bar in bars if bar["row"]["part"] is not None]
     firing = [bar for bar in bars if bar["row"]["fires"]]
     return {
         "firing": firing or bars, "rest": [bar for bar in bars if not bar["row"]["fires"]] if firing else [],
+        "directions": ways,
         "answer": answer, "turning": [bar for bar in bars if bar["turns"]],
         "changes": any(row["without_change"] is not None for row in rows),
     }  # fmt: skip

@@ -8,7 +8,7 @@ from microtome.report.glossary import Entries
 _PARTS = {
     "unit": "One channel or neuron of a layer. It gives a number for every {item}: how strongly it fires.",
     "head": "One of several parts of an attention layer. It takes something from the {item} and adds it to the output.",
-    "neuron": "One number inside a layer. It fires on some {items}; what comes after reads it.",
+    "neuron": "One number inside a layer. Later attention heads read it into the output: what they read is its effect.",
 }
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -137,14 +137,28 @@ _OF_IMAGES = {
         "back; where it is cold, it makes it firmer.",
     ),
 }
-_EXPLAIN = ("formula", "fit", "adds", "ablation", "weight")
+_OF_TERMS = {
+    "formula": ("formula", "The texts that say best what a {part} adds to the output."),
+    "fit": (
+        "fit of the name",
+        "How well its texts tell what a {part} adds, on {items} that took no part in naming it. 1 = all of it, 0 = "
+        "nothing.",
+    ),
+    "ablation": (
+        "ablation",
+        "Cutting a {part} out: what it adds to the output is set to its mean over the data, whatever the network is "
+        "shown. What the layers in between make of it stays.",
+    ),
+}
+"""Of heads and neurons, which are named by what they add."""
+_EXPLAIN = ("formula", "fit", "adds", "ablation", "weight", "direction")
 
 
 def audit_glossary(view: AuditView) -> Entries:
     """The words that the pages of a run explain, in the terms of what the classifier is shown."""
     nouns, part = view.nouns, view.part
     fill = {"item": nouns.item, "items": nouns.items, "Items": nouns.items.capitalize(), "part": part}
-    entries = {"part": (part, _PARTS.get(part, _PARTS["unit"])), **_WORDS}
+    entries = {"part": (part, _PARTS.get(part, _PARTS["unit"])), **_WORDS, **({} if part == "unit" else _OF_TERMS)}
     if view.kind == "explain":
         entries = {key: entries[key] for key in ("part", *_EXPLAIN)}
     elif not nouns.text:

@@ -79,10 +79,11 @@ def _line(row: Row) -> list[cells.Cell]:
 
 
 def _paid(row: Row) -> cells.Cell:
-    """The price, with its interval."""
+    """The price, with its interval; below 0 it is a gain."""
     low, high = row["price_low"], row["price_high"]
-    more = "" if low is None or high is None else f" ({low:.1f} to {high:.1f})"
-    return cells.number(f"{_bare(price(row['price']))}{more}", row["price"])
+    if row["price"] is None or low is None or high is None:
+        return cells.number(_bare(price(row["price"])), row["price"])
+    return cells.number(f"{row['price']:.1f} ({low:.1f} to {high:.1f})", row["price"])
 
 
 def _bare(text: str) -> str:
