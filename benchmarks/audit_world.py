@@ -33,8 +33,9 @@ from microtome.data.world.dataset import World
 from microtome.data.world.objects import KINDS
 from microtome.data.world.shortcuts import SHORTCUTS
 from microtome.models.model import Model
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.result import Audit
-from microtome.recipes.audit.run import AuditInputs, audit
+from microtome.recipes.audit.run import audit
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.zoo.train_scenes import normalise, render_pictures
 

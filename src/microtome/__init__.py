@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from microtome.recipes.adversary import find_adversary
     from microtome.recipes.adversary_settings import AdversarySettings
     from microtome.recipes.audit.explain import explain_image
+    from microtome.recipes.audit.inputs import AuditInputs
     from microtome.recipes.audit.result import Audit
-    from microtome.recipes.audit.run import AuditInputs, audit
+    from microtome.recipes.audit.run import audit
     from microtome.recipes.audit.settings import AuditSettings
     from microtome.recipes.debias import debias
     from microtome.recipes.debias_settings import DebiasSettings
@@ -56,7 +57,7 @@ _WHERE = {
     "AdversarySettings": "microtome.recipes.adversary_settings",
     "Asked": "microtome.recipes.heat_targets",
     "Audit": "microtome.recipes.audit.result",
-    "AuditInputs": "microtome.recipes.audit.run",
+    "AuditInputs": "microtome.recipes.audit.inputs",
     "AuditSettings": "microtome.recipes.audit.settings",
     "Concept": "microtome.core.concept",
     "DebiasSettings": "microtome.recipes.debias_settings",

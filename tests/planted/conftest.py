@@ -9,8 +9,9 @@ import pytest
 
 from microtome.data.text.open import open_texts
 from microtome.models.load import load_text
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.result import Audit
-from microtome.recipes.audit.run import AuditInputs, audit
+from microtome.recipes.audit.run import audit
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.dissect import dissect
 from microtome.recipes.dissect_settings import DissectSettings

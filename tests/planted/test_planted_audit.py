@@ -15,8 +15,9 @@ from microtome.core.formula import leaves
 from microtome.core.parse import parse
 from microtome.data.world.pairs_artefacts import ARTEFACTS
 from microtome.data.world.shortcuts import SHORTCUTS
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.result import Audit
-from microtome.recipes.audit.run import AuditInputs, audit
+from microtome.recipes.audit.run import audit
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.result import Dissection
 from microtome.verify.flips import BAR

@@ -9,8 +9,8 @@ import numpy as np
 
 from microtome.data.base import ItemData
 from microtome.models.model import Model
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.nouns import ANY, CONFIRM
-from microtome.recipes.audit.run import AuditInputs
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.unit_subject import open_unit_subject
 from microtome.record.one_pass import silent

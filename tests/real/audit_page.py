@@ -19,8 +19,9 @@ from typing import Any
 
 from microtome.core.errors import MicrotomeError
 from microtome.data.open import open_data
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.result import Audit
-from microtome.recipes.audit.run import AuditInputs, audit
+from microtome.recipes.audit.run import audit
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress

@@ -19,9 +19,10 @@ from microtome.models.model import Model
 from microtome.recipes.audit import effect_tables, writing
 from microtome.recipes.audit.effect_tables import Measured
 from microtome.recipes.audit.image_parts import ImageParts
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.nouns import ANY, EXPLORE, Change, Suspect
 from microtome.recipes.audit.result import Audit
-from microtome.recipes.audit.run import AuditInputs, audit
+from microtome.recipes.audit.run import audit
 from microtome.recipes.audit.run_parts import audit_parts
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.unit_model import UnitModel

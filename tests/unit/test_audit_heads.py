@@ -22,10 +22,11 @@ from microtome.models.repaired_output import attach_output
 from microtome.models.towers.find import tower_of
 from microtome.recipes.answering import answering
 from microtome.recipes.audit.asked import AskedModel
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.nouns import Change, LastLayer, Named
 from microtome.recipes.audit.others import other_model
 from microtome.recipes.audit.result import Audit
-from microtome.recipes.audit.run import AuditInputs, audit
+from microtome.recipes.audit.run import audit
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.term_model import TermModel
 from microtome.recipes.audit.term_sources import HeadTerms

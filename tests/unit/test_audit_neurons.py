@@ -26,9 +26,10 @@ from microtome.models.towers.reading import coefficients, places_after
 from microtome.models.towers.streams import run_tower
 from microtome.recipes.answering import answering
 from microtome.recipes.audit.asked import AskedModel
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.nouns import Change, Named
 from microtome.recipes.audit.result import Audit
-from microtome.recipes.audit.run import AuditInputs, audit
+from microtome.recipes.audit.run import audit
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.term_model import TermModel
 from microtome.recipes.audit.term_runs import layer_number

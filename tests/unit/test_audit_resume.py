@@ -10,11 +10,12 @@ import pytest
 
 from microtome.core.formula import Leaf
 from microtome.recipes.audit import run_parts
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.memory import Memory
 from microtome.recipes.audit.nouns import Carriers, Suspect
 from microtome.recipes.audit.proving import Proof, Without, nothing_tested, tried_on
 from microtome.recipes.audit.result import Audit
-from microtome.recipes.audit.run import AuditInputs, audit
+from microtome.recipes.audit.run import audit
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.dissect import dissect
 from microtome.recipes.dissect_settings import DissectSettings

@@ -101,7 +101,7 @@ def audit(
         raise OptionError(f"--fail-on is '{fail_on}'.", expected="proved")
     from microtome.cli.progress import progress_bar
     from microtome.models.load import load_any
-    from microtome.recipes.audit.run import AuditInputs
+    from microtome.recipes.audit.inputs import AuditInputs
     from microtome.recipes.audit.run import audit as run_audit
     from microtome.recipes.audit.settings import checked_settings
 

@@ -36,7 +36,8 @@ def _scenes(out: Path, count: int, command: tuple[str, ...], *, as_json: bool) -
     from microtome.cli.audit import audit_content, print_audit
     from microtome.cli.best_units import content_of, print_result
     from microtome.cli.progress import progress_bar
-    from microtome.recipes.audit.run import AuditInputs, audit
+    from microtome.recipes.audit.inputs import AuditInputs
+    from microtome.recipes.audit.run import audit
     from microtome.recipes.audit.settings import AuditSettings
     from microtome.recipes.dissect import dissect
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -16,14 +16,12 @@ from microtome.core.parse import parse
 from microtome.data.base import ImageData, ItemData
 from microtome.models.model import Model
 from microtome.recipes.audit.image_parts import output_map
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.opening import Allowed, open_images, read_allowed, shift_of, targets_of, without_classes
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.manifest import item_word
 from microtome.record.gallery import Gallery, read_gallery
 from microtome.record.one_pass import Progress
-
-if TYPE_CHECKING:
-    from microtome.recipes.audit.run import AuditInputs
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from microtome.models.model import Model
 from microtome.recipes.audit.asked import AskedModel
 from microtome.recipes.audit.image_opening import Images, card_of, read_all
 from microtome.recipes.audit.image_parts import ImageParts
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.recipes.audit.writing import picture_rows, write_image_cases
 from microtome.record.one_pass import Progress
-
-if TYPE_CHECKING:
-    from microtome.recipes.audit.run import AuditInputs
 
 Row = dict[str, Any]
 

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from microtome.data.base import ItemData
 from microtome.models.model import Model
 from microtome.models.text import TextModel
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.nouns import ANY, Change, Parts
 from microtome.recipes.audit.proving import Proof
 from microtome.recipes.audit.run_parts import Audited
 from microtome.recipes.audit.settings import AuditSettings
 from microtome.record.one_pass import Progress
-
-if TYPE_CHECKING:
-    from microtome.recipes.audit.run import AuditInputs
 
 Row = dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,6 +22,7 @@ from microtome.recipes.audit.findings import part_columns
 from microtome.recipes.audit.image_opening import Images, image_notes, open_all
 from microtome.recipes.audit.image_parts import ImageParts
 from microtome.recipes.audit.image_side import ImageSide
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import without_classes
 from microtome.recipes.audit.run_parts import Audited
@@ -31,9 +32,6 @@ from microtome.recipes.audit.term_runs import layer_number, open_terms, term_run
 from microtome.recipes.audit.writing import check_weights_name
 from microtome.recipes.decomposition import Decomposition
 from microtome.record.one_pass import Progress
-
-if TYPE_CHECKING:
-    from microtome.recipes.audit.run import AuditInputs
 
 Row = dict[str, Any]
 MOST_IMAGES = 600

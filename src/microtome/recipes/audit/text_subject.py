@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from microtome.recipes.audit.detectors import units_of
 from microtome.recipes.audit.effect_tables import Measured
 from microtome.recipes.audit.image_opening import card_of, known_concepts
 from microtome.recipes.audit.image_parts import output_map
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import Allowed, read_allowed, targets_of, the_run
 from microtome.recipes.audit.run_parts import Audited
@@ -34,9 +35,6 @@ from microtome.recipes.edit_text import settings_of
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress
 from microtome.store.atomic import write_atomically
-
-if TYPE_CHECKING:
-    from microtome.recipes.audit.run import AuditInputs
 
 Row = dict[str, Any]
 

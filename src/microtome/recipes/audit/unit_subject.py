@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from microtome.recipes.audit.effect_tables import Measured
 from microtome.recipes.audit.image_opening import Images, image_notes, open_all
 from microtome.recipes.audit.image_parts import ImageParts
 from microtome.recipes.audit.image_side import ImageSide
+from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.nouns import Change
 from microtome.recipes.audit.opening import the_run, without_classes
 from microtome.recipes.audit.run_parts import Audited
@@ -25,9 +26,6 @@ from microtome.recipes.audit.weighed import beside_units, keep_directions, weigh
 from microtome.recipes.audit.writing import write_unit_repair
 from microtome.recipes.result import Dissection
 from microtome.record.one_pass import Progress
-
-if TYPE_CHECKING:
-    from microtome.recipes.audit.run import AuditInputs
 
 Row = dict[str, Any]
 
