@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from microtome.recipes.audit.image_parts import LOUDEST
+from microtome.recipes.audit.suspicion import POOL
 from microtome.recipes.audit.result import Audit
 from microtome.recipes.result import Dissection
 from microtome.recipes.sheets import COLUMNS
@@ -67,8 +68,9 @@ def _title(names: Dissection, run: Audit, classes: Sequence[str], command: Seque
         f"out of CamVid's frames and pasted into {told['summary']['images']:,} pictures of ImageNet, one a class. "
         "Segments of other concepts of the same kind and size are the control.\n\n"
         f"Classes, fixed before any run: {', '.join(classes)}. They are what drives or stands in streets, and what "
-        f"lies behind them. For each the {LOUDEST} units that add most to it are looked at, and the "
-        f"{settings['suspects']} suspects that are loudest over all classes are tried: first on {settings['trials']} "
+        f"lies behind them. For each the {LOUDEST} units that add most to it are looked at, and of the "
+        f"{POOL * settings['suspects']} suspects that are loudest over all classes the {settings['suspects']} are "
+        f"tried whose class loses most with their units cut: first on {settings['trials']} "
         f"pictures, then on up to {settings['cases']} others, which chose nothing. Pictures are taken that the network "
         "answers rightly, and of these the ones nearest to being called the suspect's class come first. *Turned*: "
         "called the suspect's class afterwards. Of every case two controls are drawn.\n\n"
