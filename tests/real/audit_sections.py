@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from microtome.recipes.audit.image_parts import LOUDEST
-from microtome.recipes.audit.suspicion import POOL
 from microtome.recipes.audit.result import Audit
+from microtome.recipes.audit.suspicion import POOL
 from microtome.recipes.result import Dissection
 from microtome.recipes.sheets import COLUMNS
 from microtome.verify.fdr import q_values
