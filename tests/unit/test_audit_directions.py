@@ -11,8 +11,8 @@ import pytest
 from microtome.core.direction import Direction, basis
 from microtome.core.errors import RunError
 from microtome.core.parse import parse
-from microtome.recipes.audit.effect_tables import Measured, class_rows
-from microtome.recipes.audit.effects import NEAREST
+from microtome.recipes.audit.effect_tables import Measured, class_rows, worst_columns
+from microtome.recipes.audit.effects import NEAREST, UnitEffect
 from microtome.recipes.audit.nouns import Change, Named
 from microtome.recipes.audit.unit_model import UnitModel
 from microtome.recipes.audit.weighed import (
@@ -86,9 +86,17 @@ def test_a_unit_as_a_direction_has_the_units_row_of_effects() -> None:
     assert row["mass"] == pytest.approx(asked.mass(held)[unit])
     assert row["loss_low"] <= row["loss"] <= row["loss_high"]
     assert row["loss"] != 0
-    assert np.nanmin(by_class[-1]) == row["worst_class_change"]
+    worst = float(np.nanmin(by_class[-1]))
+    assert row.get("worst_class_change") == (worst if worst < 0 else None)
     fires = np.array([acts[unit].max() > 0 for acts in acts_of(asked, images)])
     assert row["inputs"] == fires.sum()
+
+
+def test_a_class_is_hurt_most_only_where_one_is_hurt() -> None:
+    classes = ("a", "b", "c")
+    hurt = UnitEffect(*[0.0] * 6, np.array([0.1, -0.2, np.nan]))
+    assert worst_columns(hurt, classes) == {"worst_class": "b", "worst_class_change": -0.2}
+    assert worst_columns(UnitEffect(*[0.0] * 6, np.array([0.1, 0.0, np.nan])), classes) == {}
 
 
 def test_controls_have_the_same_weights_in_another_order_and_like_mass() -> None:

@@ -26,6 +26,7 @@ from microtome.models.towers.reading import coefficients, places_after
 from microtome.models.towers.streams import run_tower
 from microtome.recipes.answering import answering
 from microtome.recipes.audit.asked import AskedModel
+from microtome.recipes.audit.explain import opened_run
 from microtome.recipes.audit.inputs import AuditInputs
 from microtome.recipes.audit.nouns import Change, Named
 from microtome.recipes.audit.result import Audit
@@ -242,7 +243,9 @@ def test_grass_is_proved_to_make_a_waterbird_a_landbird_and_neurons_are_cut(audi
     assert row["carried"] < 1, "the neurons of one layer are not all that the margin is made of"
     assert row["without_random"] is not None
     assert row["without_direction"] is not None
-    assert "neurons" in row["sentence"] or "Neuron" in row["sentence"]
+    assert "passes through these neurons" in row["sentence"]
+    with pytest.raises(RunError, match="an audit of a CLIP-like model's neurons"):
+        opened_run(found)
     assert found.manifest["summary"]["part"] == "neuron"
     effects_of = found.rows("part_effects")
     assert len(effects_of) == 640

@@ -62,6 +62,7 @@ def test_a_proved_fault_ends_with_code_three_where_that_is_asked(run: Path, tmp_
         (("--concept", "water"), "--concept and --target belong together"),
         (("--fail-on", "never"), "--fail-on is 'never'"),
         (("--write", "mended.bin"), "ends in .safetensors"),
+        (("--write", "mended.safetensors"), "--no-repair makes none"),
         (("--concept", "unicorn", "--target", "farm"), "unicorn"),
         (("--concept", "water", "--target", "castle"), "--target is 'castle'"),
         (("--layer", "layer3"), "layer4"),

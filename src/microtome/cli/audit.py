@@ -66,7 +66,9 @@ def audit(
     removal: Annotated[
         str, typer.Option(help="How a concept is taken out: mean, blur or recolour.", rich_help_panel=_PASTE)
     ] = "mean",
-    parts: Annotated[int, typer.Option(help="Units that are cut together, at most.", rich_help_panel=_REPAIR)] = 48,
+    parts: Annotated[
+        int, typer.Option(help="Units that are cut together, at most; never more than half.", rich_help_panel=_REPAIR)
+    ] = 48,
     ablate: Annotated[
         str, typer.Option(help="What a cut unit is set to: mean, zero or resample.", rich_help_panel=_REPAIR)
     ] = "mean",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,6 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from microtome.cli.decompose import common
+
+SHOWN = 16
+"""Units in the table."""
 
 
 def explain(
@@ -44,9 +47,24 @@ def explain(
     table = Table(title="Units that fire, by what they add to the answer or take from it", title_justify="left")
     for name in ("unit", "stands for", "adds", "without it"):
         table.add_column(name, justify="left" if name in ("stands for", "without it") else "right")
-    firing = [row for row in rows if row["fires"] and row["part"] is not None][:16]
-    for row in [*firing, *(row for row in rows if row["part"] is None)]:
-        without = f"{row['without']} ({100 * row['without_change']:+.0f} points)"
-        table.add_row(row["title"].removeprefix("unit "), Text(row["words"] or "–"), f"{row['adds']:+.2f}", without)
+    firing = [row for row in rows if row["fires"] and row["part"] is not None]
+    for row in firing[:SHOWN]:
+        table.add_row(str(row["part"]), _named(row), f"{row['adds']:+.2f}", _without(row))
     console.print(table)
+    if len(firing) > SHOWN:
+        console.print(f"{len(firing) - SHOWN} more in the report.", highlight=False)
+    for row in (row for row in rows if row["part"] is None):
+        seen = "is seen here" if row["fires"] else "is not seen here"
+        said = f"The {row['title']} {seen} and adds {row['adds']:+.2f}; without it {_without(row)}."
+        console.print(said, markup=False, highlight=False)
     console.print(f"Report: {found.report}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _named(row: dict[str, Any]) -> Text:
+    """What a unit stands for, with a mark where its name is no better than chance."""
+    return Text(f"{row['words'] or '–'}{'' if row['named'] or not row['words'] else ' (?)'}")
+
+
+def _without(row: dict[str, Any]) -> str:
+    """The answer without a unit, and how its probability changes."""
+    return f"{row['without']} ({100 * row['without_change']:+.0f} points)"

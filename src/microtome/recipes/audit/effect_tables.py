@@ -173,6 +173,14 @@ class Measured:
         }  # fmt: skip
 
 
+def worst_columns(effect: UnitEffect, classes: tuple[str, ...]) -> Row:
+    """The class that loses most right answers; none where no class loses any."""
+    worst = int(np.nanargmin(effect.by_class))
+    if effect.by_class[worst] >= 0:
+        return {}
+    return {"worst_class": classes[worst], "worst_class_change": effect.by_class[worst]}
+
+
 def active_columns(inputs: int | None, accuracy: float | None) -> Row:
     """Share of right answers among labelled items where a unit fires, with its interval."""
     if not inputs or accuracy is None:
@@ -194,12 +202,13 @@ def effects_by_cut(
     control = like_mass(found["mean"], mass)
     rows: dict[int, Row] = {}
     for part, own in found["mean"].items():
-        zero, other, worst = found["zero"].get(part), found["resample"].get(part), int(np.nanargmin(own.by_class))
+        zero, other = found["zero"].get(part), found["resample"].get(part)
         rows[part] = {
             "mass": mass[part], "loss": own.loss, "loss_low": own.low, "loss_high": own.high, "accuracy": own.accuracy,
             "accuracy_low": own.accuracy_low, "accuracy_high": own.accuracy_high,
             "loss_zero": None if zero is None else zero.loss, "loss_resample": None if other is None else other.loss,
-            "loss_random": control[part], "worst_class": classes[worst], "worst_class_change": own.by_class[worst],
+            "loss_random": control[part],
+            **worst_columns(own, classes),
         }  # fmt: skip
     return found["mean"], rows
 

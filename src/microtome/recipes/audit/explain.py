@@ -158,6 +158,10 @@ def opened_run(run: Dissection | Audit | Path | str) -> tuple[Dissection, Path |
     told = read_manifest(path)
     if told.get("kind") != "audit":
         return _of_images(Dissection(path)), None
+    summary = told["summary"]
+    if summary.get("part") in ("head", "neuron") or summary.get("item", "image") != "image":
+        what = "texts" if summary.get("item", "image") != "image" else f"a CLIP-like model's {summary['part']}s"
+        raise RunError(f"{path} is an audit of {what}.", expected="an audit of the units of an image model")
     named, created = Path(str(told["summary"].get("run", ""))), told["summary"].get("run_created")
     # As it was said to the audit, or else beside it, where the run was moved.
     places = [named, *([path.with_name(named.name)] if named.name else [])]

@@ -72,7 +72,13 @@ def carried_sentence(parts: Parts, proof: Proof) -> str:
         erased = f"; with the direction taken out along which it moves them {_percent(without.erased.rate)}"
     if not others:
         return f"Without the loudest {part_word(parts)} it is {left}{beside}{harmed}{erased}."
-    count = others + 1
+    count, share = others + 1, sum(without.carriers.margin)
+    if parts.kind == "neurons" and share < ENOUGH:
+        # One layer's neurons are not all that the answer is made of.
+        return (
+            f"Little of it passes through these neurons: the {count} that carry most make up {_percent(share)} of the "
+            f"change, and with them cut it is {left}{beside}{harmed}{erased}."
+        )
     many = f"It is spread over many {part_word(parts)}s"
     return f"{many}: with the {count} loudest cut it is {left}{beside}{harmed}{erased}."
 
@@ -101,8 +107,10 @@ def repair_sentence(parts: Parts, repairs: Repairs, price: float) -> str:
     )
     if best.helps(price):
         return said + beside
-    doubt = "which may be luck" if low <= 0 else f"which is more than the {price:g} points allowed"
-    return f"{said} It is no proven repair: {doubt}.{beside}"
+    doubts = ["it may be luck"] if low <= 0 else []
+    if best.price > price:
+        doubts.append(f"it costs more than the {price:g} points allowed")
+    return f"{said} It is no proven repair: {' and '.join(doubts)}.{beside}"
 
 
 def finding_rows(parts: Parts, audited: Audited, command: Mapping[int, str], price: float) -> list[Row]:

@@ -153,7 +153,12 @@ def _matches(run: Dissection, model: Model | TextModel, layer: str) -> bool:
 
 def _check_run(run: Dissection, model: Model | TextModel, layer: str | None) -> None:
     if run.manifest.get("kind") != "dissect":
-        raise RunError(f"{run.path} is no dissection.", expected="a folder that `microtome dissect` wrote")
+        stands = run.manifest.get("summary", {}).get("run")
+        raise RunError(
+            f"{run.path} is no dissection.",
+            expected="a folder that `microtome dissect` wrote",
+            next_step=f"this audit stands on {stands}: name that" if stands else "",
+        )
     told = run.manifest["model"]
     if told["sha256"] != model.fingerprint():
         raise RunError(

@@ -84,6 +84,10 @@ def audit(
     inputs, settings = inputs or AuditInputs(), settings or AuditSettings()
     if inputs.write is not None:
         check_weights_name(inputs.write)
+        if not settings.repair:
+            raise OptionError(
+                "--write is for the repaired weights, and --no-repair makes none.", next_step="leave one of them out"
+            )
         if settings.ablate == "resample":
             raise OptionError(
                 "A repair that gives units the values of other items cannot be written: it is drawn anew each time.",

@@ -86,7 +86,7 @@ def term_run(
             layer = int(found.manifest["summary"]["layer"])
         if not _fits(found, model, layer):
             raise RunError(
-                f"{given} names no {_words(layer)} of {model.spec} as it is now.",
+                f"{given} names no {_words(layer)} of {model.spec} as it is now: it is {_told(found)}.",
                 expected=f"a run of `microtome {HEADS if layer is None else NEURONS}` on the same weights",
                 next_step="leave --run out to make one",
             )
@@ -123,6 +123,15 @@ def term_run(
             str(NAMED_BY),
         ), **shared,
     )  # fmt: skip
+
+
+def _told(run: Decomposition) -> str:
+    """What a run is of, in words."""
+    told = run.manifest
+    if told.get("kind") == "audit":
+        return f"an audit, which stands on {told['summary'].get('run')}"
+    layer = told.get("summary", {}).get("layer")
+    return f"a run of `{told.get('kind')}`" + (f", layer {layer}" if layer is not None else "")
 
 
 def _words(layer: int | None) -> str:

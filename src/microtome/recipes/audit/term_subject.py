@@ -91,8 +91,8 @@ class TermSubject:
             *found,
             f"Neurons of layer {summary['layer']} are named by the texts of the run {side.run}, the "
             f"{summary['listed']} of largest effect. A neuron's effect is what later heads read of it into the output, "
-            f"along its first direction (of its variance {summary['mean_first_share']:.0%} on average). Of a cut "
-            f"neuron that is set to {lent}; what else the layers after it make of it stays.",
+            f"along its first direction (of its variance {summary['mean_first_share']:.0%} on average). Cutting a "
+            f"neuron sets this effect to {lent}; whatever else the layers after it make of it stays.",
         ]
 
     def tables(

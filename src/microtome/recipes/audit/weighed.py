@@ -21,7 +21,7 @@ from microtome.core.errors import DataError, RunError
 from microtome.core.formula import Formula, Leaf, leaves, words
 from microtome.core.parse import parse
 from microtome.methods.probe.net2vec import Net2Vec
-from microtome.recipes.audit.effect_tables import ALONE, Beside, Measured, active_columns
+from microtome.recipes.audit.effect_tables import ALONE, Beside, Measured, active_columns, worst_columns
 from microtome.recipes.audit.effects import NEAREST, effect_of, resampled
 from microtome.recipes.audit.findings import part_columns
 from microtome.recipes.audit.image_parts import ImageParts
@@ -160,7 +160,6 @@ def effect_rows(
             for way in like_directions(one.direction.vector, values, seed=seed)
         ]  # fmt: skip
         active = fires[:, place]
-        worst = int(np.nanargmin(own.by_class))
         by_class[one.named.number] = own.by_class
         rows.append({
             **part_columns(one.named), "kind": "direction", "inputs": int(active.sum()),
@@ -169,7 +168,7 @@ def effect_rows(
             "mass": float(np.abs(values @ one.direction.vector).mean()), "loss": own.loss, "loss_low": own.low,
             "loss_high": own.high, "accuracy": own.accuracy, "accuracy_low": own.accuracy_low,
             "accuracy_high": own.accuracy_high, "loss_random": float(np.mean(beside)),
-            "worst_class": asked.classes[worst], "worst_class_change": own.by_class[worst],
+            **worst_columns(own, asked.classes),
         })  # fmt: skip
     return rows, by_class
 

@@ -76,7 +76,7 @@ def parts(view: AuditView) -> Mapping[str, Any] | None:
         }
         for bar in signed_bars(rows, "adds")
     ]  # fmt: skip
-    ways = [bar for bar in bars if bar["row"]["part"] is None]
+    ways = sorted((bar for bar in bars if bar["row"]["part"] is None), key=lambda bar: -(bar["row"]["adds"] or 0.0))
     bars = [bar for bar in bars if bar["row"]["part"] is not None]
     firing = [bar for bar in bars if bar["row"]["fires"]]
     return {

@@ -144,6 +144,11 @@ _OF_TERMS = {
         "How well its texts tell what a {part} adds, on {items} that took no part in naming it. 1 = all of it, 0 = "
         "nothing.",
     ),
+    "adds": (
+        "adds",
+        "What the {part} puts into the score of a class beyond what it puts into the others, on {items} of the class "
+        "compared with all {items}. It can speak for a class by being low there.",
+    ),
     "ablation": (
         "ablation",
         "Cutting a {part} out: what it adds to the output is set to its mean over the data, whatever the network is "
