@@ -21,6 +21,7 @@ from microtome.models.output_repair import NEURONS, NeuronCut, OutputRepair, pac
 from microtome.models.outputs import first_tensor, with_first
 from microtome.models.towers.base import Place, Tower
 from microtome.models.towers.find import REPAIRED, tower_of
+from microtome.models.towers.mixing import weighted_attention
 from microtome.models.towers.reading import coefficients, places_after
 from microtome.models.towers.streams import Streams
 
@@ -38,7 +39,8 @@ def attach_output(model: Model, repair: OutputRepair) -> Model:
     if wrong or repair.means.shape[1:] != (tower.d_out,) or not _fits(tower, repair.neurons):
         raise ModelError(
             f"The repair in the weight file does not fit {model.spec}.",
-            expected=f"heads up to {len(tower.layers) - 1}.{tower.heads - 1}, {tower.d_out} numbers each",
+            expected=f"heads up to {len(tower.layers) - 1}.{tower.heads - 1} or neurons of a layer before the last, "
+            f"and outputs of {tower.d_out} numbers",
             next_step="load it with the model that it was written for",
         )
     _Cut(tower, repair).hook()
@@ -178,12 +180,7 @@ def term_sum(
         Row weights of the pooling.
     """
     part = tower.layers[layer].attention
-
-    def split(x: Tensor, weight: Tensor, bias: Tensor) -> Float[Tensor, "batch head pos d_head"]:
-        return torch.einsum("bpd,hed->bhpe", x, weight[heads]) + bias[heads][:, None]
-
-    query = split(y[:, : rho.shape[2]], part.wq, part.bq) * part.temperature
-    attention = (query @ split(y, part.wk, part.bk).transpose(-1, -2)).softmax(dim=-1)
-    mixed = torch.einsum("rbi,bhie->brhe", rho, attention @ split(y, part.wv, part.bv))
-    written = torch.einsum("brhe,hme->brm", mixed, part.wo[heads])
+    mixed = weighted_attention(part, y, rho)[:, :, heads]
+    values = torch.einsum("bpd,hed->bhpe", y, part.wv[heads]) + part.bv[heads][:, None]
+    written = torch.einsum("brhe,hme->brm", torch.einsum("rbhp,bhpe->brhe", mixed, values), part.wo[heads])
     return torch.einsum("brm,rom->bo", written, tower.pooling.matrices)

@@ -127,15 +127,6 @@ class TermModel:
         self._lending = held.terms[rows]
         self._means = self._lending.mean(axis=0, dtype=np.float64)
 
-    def mean_terms(self, parts: Sequence[int]) -> Float[np.ndarray, "part d_out"]:
-        """Mean term of some parts over the images of `settle`, in the output's space."""
-        rows = list(parts)
-        return np.einsum("pow,pw->po", self._out[rows], self._means[rows])
-
-    def terms(self, held: HeldTerms, part: int) -> Float[np.ndarray, "item d_out"]:
-        """What a part adds to the output."""
-        return held.terms[:, part].astype(np.float64) @ self._out[part].T
-
     def outputs(self, held: HeldTerms, change: Change) -> Float[np.ndarray, "item d_out"]:
         """The output with parts cut, or a direction over them taken out.
 
